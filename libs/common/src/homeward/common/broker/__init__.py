@@ -1,0 +1,5 @@
+"""One small interface to the event log, and its two implementations."""
+
+from .protocol import Broker, BrokerUnavailable, Positions, Subscription, TopicPartition, lag, open_broker
+
+__all__ = ["Broker", "BrokerUnavailable", "Positions", "Subscription", "TopicPartition", "lag", "open_broker"]

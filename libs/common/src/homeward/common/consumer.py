@@ -1,0 +1,172 @@
+"""The consumer: batches of records become effects, each exactly once, in order per stream.
+
+One poll is one transaction: the inbox rows in one statement, the keys of all subjects in one call,
+the handlers in order, the outbox rows in one insert, one commit, then the offsets. A batch that fails
+is halved until the one poison record stands alone, and only that is set aside. What passes by itself
+(a deadlock, a lost connection, the keyring away) is waited for in place and never set aside.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import perf_counter
+
+from opentelemetry.trace import SpanKind
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import dead_letters as letters
+from . import inbox
+from .broker import Subscription, TopicPartition
+from .contracts import Event, SubjectErased
+from .db import is_transient
+from .envelope import Envelope, Received, topics_of
+from .logs import where
+from .metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
+from .parts import Service
+from .sealing import Sealed
+from .telemetry import span
+from .tx import Incoming, Tx
+
+log = logging.getLogger(__name__)
+BATCH = 300
+
+
+class Consumer:
+    """One member of a service's group."""
+
+    def __init__(self, service: Service, *, batch: int = BATCH) -> None:
+        self._service = service
+        self._parts = service.parts
+        self._contracts: dict[str, type[Event]] = {c.TYPE: c for c in service.consumers}
+        self._batch = batch
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until ``stop``; a broker or database that is away is waited for."""
+        topics = topics_of(self._service.consumers)
+        pause = 0.1
+        while not stop.is_set():
+            try:
+                async with self._parts.broker.subscribe(self._service.name, topics) as subscription:
+                    while not stop.is_set():
+                        await self._step(subscription)
+                        pause = 0.1
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("consumer waits: %s", type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 3.0)
+
+    async def _step(self, subscription: Subscription) -> None:
+        records = await subscription.poll(self._batch, 0.5)
+        if records:
+            with BATCH_SECONDS.labels(self._service.name).time():
+                await self._handle_patiently(records)
+            await subscription.commit(records)
+        while await self._replay_due():
+            pass
+
+    async def _handle_patiently(self, records: Sequence[Received]) -> None:
+        """Handle, waiting in place for what passes by itself: order is kept, nothing set aside."""
+        pause, started = 0.05, perf_counter()
+        while True:
+            try:
+                return await self.handle(records)
+            except Exception as error:
+                if not is_transient(error) or perf_counter() - started > 120:
+                    raise
+                log.warning("batch waits: %s", where(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def handle(self, records: Sequence[Received]) -> None:
+        """Each record's effect, or a dead letter; transient errors pass through."""
+        try:
+            async with self._parts.engine.begin() as db:
+                await self._process(db, records)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(records) > 1:
+                half = len(records) // 2
+                await self.handle(records[:half])
+                await self.handle(records[half:])
+            else:
+                await self._set_aside(records[0], error)
+
+    async def _process(
+        self, db: AsyncConnection, records: Sequence[Received], *, replay: bool = False
+    ) -> None:
+        tx = Tx(
+            db, self._parts.clock(), self._service.name, f"service:{self._service.name}", self._parts.keyring
+        )
+        if not replay:
+            records = await self._park(tx, records)
+        envelopes = [(Envelope.of(record), record) for record in records]
+        ours = {e.id: (e, r) for e, r in envelopes if e.type in self._contracts}  # each id once
+        fresh = await inbox.claim(db, self._service.name, list(ours))
+        batch = await self._open([pair for event_id, pair in ours.items() if event_id in fresh], tx)
+        await self._service.prepare(batch, tx)
+        for incoming in batch:
+            await self._dispatch(incoming, tx)
+        tx.incoming = None
+        await self._service.finish(tx)
+        await tx.flush()
+
+    async def _park(self, tx: Tx, records: Sequence[Received]) -> list[Received]:
+        """Set aside what waits behind an open letter of its stream; the rest."""
+        stopped = await letters.stopped_streams(tx.db, self._service.name, records)
+        flowing = []
+        for record in records:
+            if (record.topic, letters.stream_of(record)) not in stopped:
+                flowing.append(record)
+            elif await letters.set_aside(tx.db, self._service.name, record, letters.PARKED, None, tx.now):
+                DEAD_LETTERS.labels(self._service.name, letters.PARKED).inc()
+        return flowing
+
+    async def _open(self, fresh: Sequence[tuple[Envelope, Received]], tx: Tx) -> list[Incoming]:
+        sealed = [(envelope, Sealed(envelope.id, record.value)) for envelope, record in fresh]
+        keys = await tx.keys({subject for _, value in sealed for subject in value.subjects})
+        batch = []
+        for envelope, value in sealed:
+            opened = value.open(keys)
+            event = self._contracts[envelope.type].model_validate(opened.fields)
+            if isinstance(event, SubjectErased):
+                self._parts.keyring.forget(event.subjects)
+            batch.append(Incoming(envelope, value, event, bool(opened.erased)))
+        return batch
+
+    async def _dispatch(self, incoming: Incoming, tx: Tx) -> None:
+        tx.incoming = incoming
+        contract = type(incoming.event)
+        with span(f"{self._service.name} {contract.TYPE}", SpanKind.CONSUMER, incoming.envelope.traceparent):
+            await self._service.consumers[contract](incoming.event, tx)
+        CONSUMED.labels(self._service.name, contract.TYPE).inc()
+
+    async def _set_aside(self, record: Received, error: Exception) -> None:
+        async with self._parts.engine.begin() as db:
+            now = self._parts.clock()
+            if await letters.set_aside(db, self._service.name, record, letters.POISON, where(error), now):
+                DEAD_LETTERS.labels(self._service.name, letters.POISON).inc()
+                place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+                log.error("record set aside: %s", where(error), extra=place)
+
+    async def _replay_due(self) -> bool:
+        """Try one letter that may be tried again; whether there was one."""
+        letter: letters.Letter | None = None
+        try:
+            async with self._parts.engine.begin() as db:
+                letter = await letters.next_due(db, self._service.name)
+                if letter is None:
+                    return False
+                at = TopicPartition(letter.topic, letter.partition)
+                records = await self._parts.broker.read(at, letter.offset, 1)
+                await self._process(db, records, replay=True)
+                await letters.mark(db, letter.id, letters.DONE)
+        except Exception as error:
+            if letter is None or is_transient(error):
+                raise
+            async with self._parts.engine.begin() as db:
+                await letters.mark(db, letter.id, letters.POISON, where(error))
+            log.exception("retry of a dead letter failed", extra={"letter": letter.id})
+        return True

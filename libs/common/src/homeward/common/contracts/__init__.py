@@ -1,0 +1,78 @@
+"""Event contracts: what services tell each other, every field with its class.
+
+Start at :mod:`base` for the rules; one module a service lists the events it owns; :data:`CONTRACTS`
+maps each CloudEvents ``type`` to its contract.
+"""
+
+from .base import Event, Subject
+from .classes import OPEN_CLASSES, SEALED_CLASSES, FieldClass
+from .exchange import (
+    ConsentGranted,
+    ConsentWithdrawn,
+    EventsRead,
+    FeedAcknowledged,
+    HoldLifted,
+    HoldPlaced,
+    ObjectionRaised,
+    ObjectionWithdrawn,
+    PartnerChanged,
+    PolicyActivated,
+    ReadDenied,
+    ReleaseDecided,
+    ReleaseRetracted,
+)
+from .intake import ReportReceived, StatedConsent
+from .keyring import KeysHandedOut, SubjectErased
+from .operations import DeadLetterRetried, DeadLetterSkipped, HistoryRead
+from .referral import (
+    CaseClosed,
+    CaseOpened,
+    ReferralAccepted,
+    ReferralCompleted,
+    ReferralOpened,
+    ReferralRejected,
+    ReferralRevoked,
+)
+from .registry import CONTRACTS, contract_of
+from .verification import PersonRegistered, ReportLinked, ReportUnlinked, StatusAsserted
+
+__all__ = [
+    "CONTRACTS",
+    "OPEN_CLASSES",
+    "SEALED_CLASSES",
+    "CaseClosed",
+    "CaseOpened",
+    "ConsentGranted",
+    "ConsentWithdrawn",
+    "DeadLetterRetried",
+    "DeadLetterSkipped",
+    "Event",
+    "EventsRead",
+    "FeedAcknowledged",
+    "FieldClass",
+    "HistoryRead",
+    "HoldLifted",
+    "HoldPlaced",
+    "KeysHandedOut",
+    "ObjectionRaised",
+    "ObjectionWithdrawn",
+    "PartnerChanged",
+    "PersonRegistered",
+    "PolicyActivated",
+    "ReadDenied",
+    "ReferralAccepted",
+    "ReferralCompleted",
+    "ReferralOpened",
+    "ReferralRejected",
+    "ReferralRevoked",
+    "ReleaseDecided",
+    "ReleaseRetracted",
+    "ReportLinked",
+    "ReportReceived",
+    "ReportUnlinked",
+    "StatedConsent",
+    "StatusAsserted",
+    "Subject",
+    "SubjectErased",
+    "contract_of",
+]

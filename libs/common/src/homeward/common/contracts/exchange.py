@@ -1,0 +1,169 @@
+"""Events of exchange: who may see what, what was released, what was read."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from .base import AgencyId, EnvelopeAgency, EnvelopeId, Event
+from .classes import FieldClass
+from .intake import GivenBy, Purpose
+
+Classes = Annotated[tuple[FieldClass, ...], FieldClass.ENVELOPE]
+
+
+class _ExchangeEvent(Event):
+    SERVICE: ClassVar[str | None] = "exchange"
+
+
+class PartnerChanged(_ExchangeEvent):
+    """A partner was registered, suspended, resumed, or its key or attributes changed."""
+
+    TYPE = "homeward.partner.changed.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    change: Annotated[Literal["registered", "suspended", "resumed", "key-rotated"], FieldClass.ENVELOPE]
+    revision: Annotated[int, FieldClass.ENVELOPE]
+
+
+class PolicyActivated(_ExchangeEvent):
+    """A policy set decides from now on."""
+
+    TYPE = "homeward.policy.activated.v1"
+    STREAM = "digest"
+
+    digest: Annotated[str, FieldClass.ENVELOPE]
+    policies: Annotated[tuple[str, ...], FieldClass.ENVELOPE]
+
+
+class _PersonEvent(_ExchangeEvent):
+    STREAM = "person_id"
+    KEYED_BY = "person_id"
+
+    person_id: EnvelopeId
+    recipient: EnvelopeAgency
+
+
+class ConsentGranted(_PersonEvent):
+    """Somebody consented to classes going to a recipient for a purpose."""
+
+    TYPE = "homeward.consent.granted.v1"
+
+    consent_id: EnvelopeId
+    purpose: Annotated[Purpose, FieldClass.ENVELOPE]
+    classes: Classes
+    given_by: Annotated[GivenBy, FieldClass.ENVELOPE]
+    expires_at: Annotated[datetime | None, FieldClass.ENVELOPE] = None
+    report_id: Annotated[UUID | None, FieldClass.ENVELOPE] = None
+
+
+class ConsentWithdrawn(_PersonEvent):
+    """A consent no longer holds."""
+
+    TYPE = "homeward.consent.withdrawn.v1"
+
+    consent_id: EnvelopeId
+    purpose: Annotated[Purpose | None, FieldClass.ENVELOPE] = None
+
+
+class ObjectionRaised(_PersonEvent):
+    """The person objects to this recipient being told anything (ACTIP 14(3))."""
+
+    TYPE = "homeward.objection.raised.v1"
+
+
+class ObjectionWithdrawn(_PersonEvent):
+    """The objection no longer holds."""
+
+    TYPE = "homeward.objection.withdrawn.v1"
+
+
+class HoldPlaced(_PersonEvent):
+    """A protection hold: nothing goes to this recipient for safety's sake."""
+
+    TYPE = "homeward.hold.placed.v1"
+
+
+class HoldLifted(_PersonEvent):
+    """The hold no longer holds."""
+
+    TYPE = "homeward.hold.lifted.v1"
+
+
+class Decision(BaseModel):
+    """What one partner may see of one event, and why."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    agency: AgencyId
+    release_id: UUID | None = None
+    seq: int | None = None
+    generation: int = 0
+    classes: tuple[FieldClass, ...] = ()
+    withheld: tuple[FieldClass, ...] = ()
+    policies: tuple[str, ...] = ()
+    snapshot: str
+    """Digest of exactly what the policies were asked about."""
+    partner_revision: int
+
+
+class ReleaseDecided(_ExchangeEvent):
+    """For one event: what each partner may see of it, under which policies."""
+
+    TYPE = "homeward.release.decided.v1"
+    STREAM = "decided_event_id"
+
+    decided_event_id: EnvelopeId
+    case_revision: Annotated[int, FieldClass.ENVELOPE]
+    policy_digest: Annotated[str, FieldClass.ENVELOPE]
+    decisions: Annotated[tuple[Decision, ...], FieldClass.ENVELOPE]
+
+
+class ReleaseRetracted(_ExchangeEvent):
+    """A partner may no longer see a release, or some classes of it."""
+
+    TYPE = "homeward.release.retracted.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    release_id: EnvelopeId
+    seq: Annotated[int, FieldClass.ENVELOPE]
+    """The retraction's own sequence in the agency's feed."""
+    retracted_seq: Annotated[int, FieldClass.ENVELOPE]
+    classes: Annotated[tuple[FieldClass, ...] | None, FieldClass.ENVELOPE] = None
+    """None: all of it."""
+    erased: Annotated[bool, FieldClass.ENVELOPE] = False
+
+
+class EventsRead(_ExchangeEvent):
+    """A page left for a partner; recorded before its bytes did."""
+
+    TYPE = "homeward.events.read.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    first_seq: Annotated[int, FieldClass.ENVELOPE]
+    last_seq: Annotated[int, FieldClass.ENVELOPE]
+    page_digest: Annotated[str, FieldClass.ENVELOPE]
+
+
+class ReadDenied(_ExchangeEvent):
+    """A partner was refused."""
+
+    TYPE = "homeward.read.denied.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    problem: Annotated[str, FieldClass.ENVELOPE]
+
+
+class FeedAcknowledged(_ExchangeEvent):
+    """A partner confirmed having handled its feed up to a sequence."""
+
+    TYPE = "homeward.feed.acknowledged.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    seq: Annotated[int, FieldClass.ENVELOPE]

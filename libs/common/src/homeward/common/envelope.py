@@ -1,0 +1,106 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes in ``ce_*`` headers, JSON in the value.
+
+Kafka Protocol Binding for CloudEvents 1.0.2, §3.2. Attributes name no person: identifiers, times and
+code-list values only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from .contracts import Event
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Malformed(Exception):
+    """A record is not a CloudEvent of ours; the message says which attribute, not its value."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What goes to a broker."""
+
+    topic: str
+    key: bytes
+    headers: Headers
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Received(Record):
+    """What came from a broker, and where it stood."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The CloudEvents attributes of an event."""
+
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    sequence: int
+    actor: str
+    traceparent: str | None
+
+    def record(self, value: bytes) -> Record:
+        """The Kafka record of this event; key and partition follow the stream."""
+        attributes = {
+            "specversion": "1.0",
+            "id": str(self.id),
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time.isoformat(),
+            "dataschema": schema_uri(self.type),
+            "partitionkey": self.subject,
+            "sequence": f"{self.sequence:020d}",
+            "actor": self.actor,
+        }
+        if self.traceparent:
+            attributes["traceparent"] = self.traceparent
+        headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
+        headers.append(("content-type", b"application/json"))
+        return Record(topic_of(self.source.split("/")[2]), self.subject.encode(), tuple(headers), value)
+
+    @classmethod
+    def of(cls, record: Record) -> "Envelope":
+        """The attributes of a record; Malformed if one is missing or unreadable."""
+        attributes = {name[3:]: raw for name, raw in record.headers if name.startswith("ce_")}
+        try:
+            text = {name: raw.decode() for name, raw in attributes.items()}
+            if text["specversion"] != "1.0":
+                raise ValueError("specversion")
+            return cls(
+                id=UUID(text["id"]),
+                source=text["source"],
+                type=text["type"],
+                subject=text["subject"],
+                time=datetime.fromisoformat(text["time"]),
+                sequence=int(text["sequence"]),
+                actor=text["actor"],
+                traceparent=text.get("traceparent"),
+            )
+        except (KeyError, ValueError) as error:
+            raise Malformed(f"record is no CloudEvent of Homeward: {type(error).__name__}") from None
+
+
+def topic_of(service: str) -> str:
+    """The topic a service publishes to."""
+    return f"homeward.{service}.v1"
+
+
+def topics_of(contracts: Mapping[type[Event], object]) -> list[str]:
+    """The topics on which these contracts arrive."""
+    return sorted({topic_of(c.SERVICE) for c in contracts if c.SERVICE})
+
+
+def schema_uri(event_type: str) -> str:
+    """Where the JSON Schema of a type is, relative to the platform's base URL."""
+    return f"/schemas/{event_type}.json"

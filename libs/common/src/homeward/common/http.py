@@ -1,0 +1,172 @@
+"""The HTTP face every service has: probes, metrics, limits, errors, the runtime's admin routes."""
+
+import re
+from time import perf_counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from opentelemetry.trace import SpanKind
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import admin, problems
+from .contracts import CONTRACTS
+from .metrics import HTTP_SECONDS
+from .migrate import head_of, revision_of
+from .parts import Parts, Service
+from .problems import Problem
+from .telemetry import span
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the service that answers ``request``."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+ServiceParts = Annotated[Parts, Depends(parts_of)]
+
+
+def create_app(service: Service) -> FastAPI:
+    """The service's application."""
+    app = FastAPI(
+        title=f"Homeward {service.name}",
+        version="1",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.parts = service.parts
+    app.state.service = service
+    problems.install(app)
+    for router in service.routers:
+        app.include_router(router)
+    app.include_router(admin.router(service.name))
+    app.include_router(_probes)
+    app.add_middleware(Measured, service=service.name)
+    app.add_middleware(Limited, max_bytes=service.parts.settings.max_body_bytes)
+    return app
+
+
+def create_probes(service: Service) -> FastAPI:
+    """Only the probes and metrics: the face of the roles that answer nobody."""
+    app = FastAPI(openapi_url=None)
+    app.state.service = service
+    app.include_router(_probes)
+    return app
+
+
+_probes = APIRouter(include_in_schema=False)
+
+
+@_probes.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Alive."""
+    return {"status": "ok"}
+
+
+@_probes.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Whether database, migrations and broker are there, and what is not."""
+    missing = await not_ready(request.app.state.service)
+    return JSONResponse({"ready": not missing, "waiting_for": missing}, 503 if missing else 200)
+
+
+@_probes.get("/metrics")
+async def metrics() -> Response:
+    """Prometheus text."""
+    return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@_probes.get("/schemas/{event_type}.json")
+async def schema(event_type: str) -> Response:
+    """The JSON Schema an event's ``dataschema`` points to."""
+    from .contracts.snapshots import schema_of
+
+    if event_type not in CONTRACTS:
+        raise Problem(404, "not-found", "No such event type.")
+    return JSONResponse(schema_of(CONTRACTS[event_type]), media_type="application/schema+json")
+
+
+async def not_ready(service: Service) -> list[str]:
+    """What the service still waits for, in a few words each."""
+    missing = []
+    parts = service.parts
+    try:
+        async with parts.engine.connect() as db:
+            if await revision_of(db) != head_of(service.name):
+                missing.append("migrations")
+    except Exception:
+        missing.append("database")
+    try:
+        await parts.broker.end_positions([])
+    except Exception:
+        missing.append("broker")
+    if not missing and (own := await service.ready()):
+        missing.append(own)
+    return missing
+
+
+class Limited:
+    """Refuses bodies over ``max_bytes`` with 413: by their announced length, or as they come."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        problem = Problem(413, "too-large", f"The body is larger than {self._max} bytes.")
+        if not re.fullmatch(rb"[0-9]{1,18}", length) or int(length) > self._max:
+            return await problem.response()(scope, receive, send)
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max:
+                raise problem
+            return message
+
+        return await self._app(scope, counted, send)
+
+
+class Measured:
+    """A span and a measurement a request, by route: the path itself can hold a receipt code."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        status, started = 500, perf_counter()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        parent = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "ignore") or None
+        with span(f"{self._service} {scope['method']}", SpanKind.SERVER, parent) as current:
+            try:
+                await self._app(scope, receive, watched)
+            finally:
+                route = getattr(scope.get("route"), "path", "none")
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                current.update_name(f"{method} {route}")
+                attributes: dict[str, Any] = {"http.route": route, "http.response.status_code": status}
+                current.set_attributes(attributes)
+                HTTP_SECONDS.labels(self._service, method, route, status).observe(perf_counter() - started)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,0 +1,105 @@
+"""Keys as a service meets them: class keys of subjects, or the mark of an erased subject.
+
+The keyring keeps one data key per subject and derives a class key from it for every field class
+(HKDF-Expand, RFC 5869). A service is given the class keys it is entitled to and never the data key.
+"""
+
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The subject's data key was destroyed at ``at``; it will never be made anew."""
+
+    at: datetime
+
+
+ClassKeys = Mapping[str, bytes]
+"""Class (or ``lookup``) → 32-byte key; only the classes the service is entitled to."""
+
+KeySet = Mapping[str, ClassKeys | Erased]
+"""Subject → its class keys. A subject nobody made a key for is absent."""
+
+LOOKUP = "lookup"
+"""The extra key, beside the field classes, for look-up hashes a service makes (rows, names, phones)."""
+
+
+class KeyringUnavailable(Exception):
+    """The keyring did not answer; the caller waits and tries again, it never goes on without keys."""
+
+
+class Keyring(Protocol):
+    """Where class keys come from."""
+
+    async def class_keys(self, subjects: Collection[str], *, create: bool) -> KeySet:
+        """Keys of all ``subjects`` in one call; missing ones are made if ``create``.
+
+        Raises KeyringUnavailable.
+        """
+        ...
+
+    async def erase(self, subjects: Collection[str], *, person_id: str, actor: str) -> datetime:
+        """Destroy the data keys of ``subjects`` for ever; the time it is done. Idempotent."""
+        ...
+
+
+def expand(key: bytes, info: str) -> bytes:
+    """HKDF-Expand with SHA-256 to 32 bytes (RFC 5869 §2.3: one block)."""
+    return hmac.digest(key, info.encode() + b"\x01", "sha256")
+
+
+class CachedKeyring:
+    """A bounded, forgetful memory in front of a keyring.
+
+    An entry lives ``ttl`` seconds at most, so that a process that never hears of an erasure cannot
+    open anything for longer; processes that consume ``subject.erased`` call :meth:`forget` at once.
+    Only keys are remembered, never their absence or erasure.
+    """
+
+    def __init__(
+        self, inner: Keyring, *, size: int = 20_000, ttl: float = 60.0, now: Callable[[], float] = monotonic
+    ) -> None:
+        self._inner = inner
+        self._size = size
+        self._ttl = ttl
+        self._now = now
+        self._kept: OrderedDict[str, tuple[float, ClassKeys]] = OrderedDict()
+
+    async def class_keys(self, subjects: Collection[str], *, create: bool) -> KeySet:
+        """As :meth:`Keyring.class_keys`; asks only for what is not remembered."""
+        oldest = self._now() - self._ttl
+        found: dict[str, ClassKeys | Erased] = {
+            subject: entry[1]
+            for subject in subjects
+            if (entry := self._kept.get(subject)) is not None and entry[0] >= oldest
+        }
+        missing = sorted(set(subjects) - found.keys())
+        if missing:
+            fetched = await self._inner.class_keys(missing, create=create)
+            found.update(fetched)
+            self._remember(fetched)
+        return found
+
+    async def erase(self, subjects: Collection[str], *, person_id: str, actor: str) -> datetime:
+        """As :meth:`Keyring.erase`, and forget them here."""
+        self.forget(subjects)
+        return await self._inner.erase(subjects, person_id=person_id, actor=actor)
+
+    def forget(self, subjects: Collection[str]) -> None:
+        """Drop what is remembered of ``subjects``."""
+        for subject in subjects:
+            self._kept.pop(subject, None)
+
+    def _remember(self, fetched: KeySet) -> None:
+        for subject, keys in fetched.items():
+            if not isinstance(keys, Erased):
+                self._kept[subject] = (self._now(), keys)
+                self._kept.move_to_end(subject)
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)

@@ -1,0 +1,187 @@
+"""The roles every service runs as: ``serve | consume | relay | migrate``, one process each."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
+
+from . import http, logs, telemetry
+from .auth import IssuerVerifier, TokenVerifier, jwks_over_http
+from .broker import Broker, open_broker
+from .clock import Clock, utc_now
+from .consumer import Consumer
+from .db import create_engine
+from .envelope import topic_of, topics_of
+from .jose import new_key, read_key
+from .keyring_http import HttpKeyring
+from .keys import CachedKeyring, Keyring
+from .migrate import upgrade
+from .parts import Parts, Service
+from .relay import Relay
+from .settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+S = TypeVar("S", bound=ServiceSettings)
+Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+ROLES = ("serve", "consume", "relay", "migrate")
+
+
+def build_parts(
+    name: str,
+    settings: ServiceSettings,
+    *,
+    engine: AsyncEngine | None = None,
+    broker: Broker | None = None,
+    keyring: Keyring | None = None,
+    verifier: TokenVerifier | None = None,
+    clock: Clock = utc_now,
+) -> Parts:
+    """A service's parts from its settings, or those given instead."""
+    if keyring is None:
+        key = read_key(settings.service_key_file) if settings.service_key_file else new_key()
+        keyring = HttpKeyring(settings.keyring_url, name, key)
+    return Parts(
+        name=name,
+        settings=settings,
+        engine=engine or create_engine(settings.database_url),
+        broker=broker
+        or open_broker(
+            settings.broker_url,
+            partitions=settings.topic_partitions,
+            replication=settings.topic_replication,
+        ),
+        keyring=CachedKeyring(keyring),
+        verifier=verifier or IssuerVerifier(settings.public_url, jwks_over_http(settings.jwks_url)),
+        clock=clock,
+    )
+
+
+def run(name: str, settings_type: type[S], create: Callable[[S], Service]) -> None:
+    """Run the role named on the command line until SIGTERM; exit code 2 for bad usage or settings."""
+    role = sys.argv[1] if len(sys.argv) == 2 else ""
+    if role not in ROLES:
+        sys.exit(f"usage: python -m homeward.{name} {'|'.join(ROLES)}")
+    try:
+        settings = settings_type()
+    except ValidationError as error:
+        fields = ", ".join(f"{name}_{item['loc'][0]}".upper() for item in error.errors() if item["loc"])
+        sys.exit(f"homeward {name}: these settings are not valid: {fields}. See docs/operations.md.")
+    logs.configure(name, settings.log_level)
+    telemetry.configure(name, settings.otlp_endpoint)
+    asyncio.run(_run(role, create(settings)))
+
+
+async def _run(role: str, service: Service) -> None:
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    settings = service.parts.settings
+    try:
+        if role == "migrate":
+            await upgrade(service.name, settings.direct_database_url)
+            await service.parts.broker.ensure_topics([topic_of(service.name)])
+            return
+        app = http.create_app(service) if role == "serve" else http.create_probes(service)
+        loops: list[Loop] = []
+        if role == "consume":
+            loops += consume_loops(service)
+        elif role == "relay":
+            loops.append(relay_of(service).run)
+        await until_migrated(service, stop)
+        await service.parts.broker.ensure_topics(
+            sorted({topic_of(service.name), *topics_of(service.consumers)})
+        )
+        await together(stop, _serving(app, settings, stop), *(loop(stop) for loop in loops))
+    finally:
+        await service.parts.broker.close()
+        await service.parts.engine.dispose()
+
+
+def consume_loops(service: Service) -> list[Loop]:
+    """The loops of the ``consume`` role, each to be given the stop event."""
+    loops = list(service.background)
+    if service.consumers:
+        loops.append(Consumer(service).run)
+    return loops
+
+
+def relay_of(service: Service) -> Relay:
+    """The service's relay."""
+    parts = service.parts
+    return Relay(service.name, parts.engine, parts.broker, direct_url=parts.settings.direct_database_url)
+
+
+async def until_migrated(service: Service, stop: asyncio.Event) -> None:
+    """Wait for database, migrations and broker; work on an older schema could lose what it writes."""
+    told = ""
+    while not stop.is_set():
+        waiting = {"database", "migrations", "broker"} & set(await http.not_ready(service))
+        if not waiting:
+            return
+        if told != (told := ", ".join(sorted(waiting))):
+            log.warning("waiting for %s", told)
+        await asyncio.sleep(0.5)
+
+
+async def together(stop: asyncio.Event, *running: Coroutine[Any, Any, None]) -> None:
+    """Run all until ``stop``; if one ends or fails, stop all and let the failure out: the process
+    ends and is started again, rather than go on without a part."""
+    tasks = [asyncio.ensure_future(one) for one in running]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+    done, late = await asyncio.wait(tasks, timeout=20)
+    for task in late:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+async def _serving(app: FastAPI, settings: ServiceSettings, stop: asyncio.Event) -> None:
+    await serve(app, listen(settings.host, settings.port), stop)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. OSError if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    return listening
+
+
+async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until ``stop``, then answer what is under way for five seconds at most."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to whoever runs the loop: several parts must end together."""
+        yield

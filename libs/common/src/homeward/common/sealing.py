@@ -1,0 +1,188 @@
+"""Sealing: what of an event is readable, by whom, and what can be proven of it later.
+
+The JSON value of every record is::
+
+    {"v": 1,
+     "open":        {class: {field: value}},                # OPEN_CLASSES, readable
+     "sealed":      {class: {"kid": subject, "ct": base64}},  # AES-256-GCM, nonce ‖ ciphertext ‖ tag
+     "commitments": {class: base64}}                        # always all classes
+
+AAD of a sealed class is ``event id | class | key id | schema version``, so that a ciphertext cannot
+be moved to another event or class. A commitment is ``HMAC(HKDF-Expand(class key, event id), bytes)``
+over the class's canonical bytes: opening one class of one event reveals nothing of any other, and
+GCM, which is not key-committing, is not relied upon. A class the event lacks is committed to under
+the envelope's key, so that which classes are there is not readable either.
+
+Canonical bytes are JSON with sorted keys, no spaces, UTF-8: what RFC 8785 gives for the value types
+contracts allow (no floats). They are sealed as they are and never re-serialised.
+"""
+
+import hmac
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .contracts import SEALED_CLASSES, Event, FieldClass
+from .keys import ClassKeys, Erased, KeySet, expand
+
+VERSION = 1
+_ENVELOPE = FieldClass.ENVELOPE
+
+
+class SealBroken(Exception):
+    """A sealed class does not open under its key: corrupt, moved or forged. Carries no content."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An event about to be sealed, with its fields grouped once."""
+
+    event_id: UUID
+    event: Event
+    service: str
+    grouped: Mapping[FieldClass, dict[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grouped", self.event.by_class())
+
+    def subject(self, field_class: FieldClass) -> str:
+        """Whose key seals ``field_class``."""
+        return self.event.key_subject(field_class, self.service)
+
+    @cached_property
+    def subjects(self) -> frozenset[str]:
+        """All subjects whose keys :func:`seal` needs."""
+        return frozenset(self.subject(c) for c in (_ENVELOPE, *self.grouped))
+
+
+def canonical(value: object) -> bytes:
+    """Canonical JSON bytes (see the module's text)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def commitment(class_key: bytes, event_id: UUID, content: bytes) -> bytes:
+    """The 32-byte commitment to one class of one event."""
+    return hmac.digest(expand(class_key, str(event_id)), content, "sha256")
+
+
+def seal(draft: Draft, keys: KeySet) -> bytes:
+    """The record value of ``draft``; KeyError names a class whose key was not handed out.
+
+    Of an erased subject nothing is kept: its sealed classes are left out and committed to under a key
+    that is thrown away, so that an event that was under way when the erasure came harms nobody.
+    """
+    envelope_key = _class_key(keys, draft.subject(_ENVELOPE), _ENVELOPE)
+    absent_key = expand(envelope_key, str(draft.event_id))
+    commitments: dict[str, str] = {}
+    opened: dict[str, dict[str, Any]] = {}
+    sealed: dict[str, dict[str, str]] = {}
+    for field_class in FieldClass:
+        if field_class not in draft.grouped:
+            commitments[field_class] = _b64(
+                hmac.digest(absent_key, f"absent|{field_class}".encode(), "sha256")
+            )
+            continue
+        content = canonical(draft.grouped[field_class])
+        subject = draft.subject(field_class)
+        key = _class_key(keys, subject, field_class)
+        commitments[field_class] = _b64(commitment(key, draft.event_id, content))
+        if field_class not in SEALED_CLASSES:
+            opened[field_class] = draft.grouped[field_class]
+        elif not isinstance(keys[subject], Erased):
+            sealed[field_class] = {
+                "kid": subject,
+                "ct": _encrypt(key, draft.event_id, field_class, subject, content),
+            }
+    return canonical({"v": VERSION, "open": opened, "sealed": sealed, "commitments": commitments})
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A record value, parsed but not opened. ValueError if it has not the module's form."""
+
+    event_id: UUID
+    value: bytes
+
+    @cached_property
+    def parsed(self) -> dict[str, Any]:
+        """The JSON object."""
+        parsed = json.loads(self.value)
+        if not isinstance(parsed, dict) or parsed.get("v") != VERSION:
+            raise ValueError("not a sealed event value of version 1")
+        return parsed
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Whose keys open the sealed classes."""
+        return frozenset(part["kid"] for part in self.parsed["sealed"].values())
+
+    @property
+    def classes(self) -> frozenset[FieldClass]:
+        """The classes this event has, open or sealed."""
+        return frozenset(FieldClass(name) for name in (*self.parsed["open"], *self.parsed["sealed"]))
+
+    def open(self, keys: KeySet, only: frozenset[FieldClass] | None = None) -> "Opened":
+        """The fields of every class whose key is in ``keys`` (of ``only``, if given).
+
+        Raises SealBroken when a key is there and the class does not open under it.
+        """
+        fields: dict[str, Any] = {}
+        erased: set[FieldClass] = set()
+        for name, content in self.parsed["open"].items():
+            if only is None or name in only:
+                fields.update(content)
+        for name, part in self.parsed["sealed"].items():
+            field_class, subject_keys = FieldClass(name), keys.get(part["kid"])
+            if only is not None and field_class not in only:
+                continue
+            if isinstance(subject_keys, Erased):
+                erased.add(field_class)
+            elif subject_keys is not None and field_class in subject_keys:
+                fields.update(self._decrypt(field_class, part, subject_keys))
+        return Opened(fields, frozenset(erased))
+
+    def _decrypt(self, field_class: FieldClass, part: Mapping[str, str], keys: ClassKeys) -> dict[str, Any]:
+        raw = b64decode(part["ct"])
+        aad = _aad(self.event_id, field_class, part["kid"])
+        try:
+            content = AESGCM(keys[field_class]).decrypt(raw[:12], raw[12:], aad)
+        except InvalidTag:
+            raise SealBroken(f"class {field_class} of event {self.event_id} does not open") from None
+        opened: dict[str, Any] = json.loads(content)
+        return opened
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What could be read of an event, and which of its classes are erased."""
+
+    fields: dict[str, Any]
+    erased: frozenset[FieldClass]
+
+
+def _class_key(keys: KeySet, subject: str, field_class: FieldClass) -> bytes:
+    subject_keys = keys[subject]
+    if isinstance(subject_keys, Erased):
+        return os.urandom(32)
+    return subject_keys[field_class]
+
+
+def _encrypt(key: bytes, event_id: UUID, field_class: FieldClass, subject: str, content: bytes) -> str:
+    nonce = os.urandom(12)
+    return _b64(nonce + AESGCM(key).encrypt(nonce, content, _aad(event_id, field_class, subject)))
+
+
+def _aad(event_id: UUID, field_class: FieldClass, subject: str) -> bytes:
+    return f"{event_id}|{field_class}|{subject}|{VERSION}".encode()
+
+
+def _b64(raw: bytes) -> str:
+    return b64encode(raw).decode()

@@ -1,0 +1,83 @@
+"""A transaction: the service's state and what it says about it commit together, or neither does."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .contracts import Event
+from .envelope import Envelope
+from .ids import new_id
+from .keys import Keyring, KeySet
+from .sealing import Draft, Sealed, seal
+from .tables import outbox
+from .telemetry import current_traceparent
+
+OUTBOX_CHANNEL = "homeward_outbox"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A record being handled: its attributes, its sealed value, and the event as far as it opens."""
+
+    envelope: Envelope
+    sealed: Sealed
+    event: Event
+    erased: bool
+    """Whether some class of it can never be opened again."""
+
+
+@dataclass
+class Tx:
+    """What a handler or a request may touch. The runtime opens and commits it, nobody else."""
+
+    db: AsyncConnection
+    now: datetime
+    service: str
+    actor: str
+    keyring: Keyring
+    incoming: Incoming | None = None
+    """The record being handled; None in a request."""
+    scratch: dict[str, Any] = field(default_factory=dict)
+    """What a service's ``prepare`` found for its handlers, for this batch only."""
+    _drafts: list[tuple[Draft, str, str | None]] = field(default_factory=list)
+
+    def emit(self, event: Event, *, traceparent: str | None = None) -> UUID:
+        """Say ``event`` when the transaction commits; its id.
+
+        Lock the aggregate's row first: then per-stream order is commit order. ``traceparent``
+        is for events decided later than what caused them; the default is the current span.
+        """
+        draft = Draft(new_id(), event, self.service)
+        self._drafts.append((draft, self.actor, traceparent or current_traceparent()))
+        return draft.event_id
+
+    async def keys(self, subjects: Iterable[str], *, create: bool = False) -> KeySet:
+        """Class keys of all ``subjects`` in one call."""
+        return await self.keyring.class_keys(sorted(set(subjects)), create=create)
+
+    async def flush(self) -> None:
+        """Seal and write what was emitted: the keys in one call, the rows in one statement."""
+        if not self._drafts:
+            return
+        subjects: set[str] = set().union(*(draft.subjects for draft, _, _ in self._drafts))
+        keys = await self.keys(subjects, create=True)
+        rows = [
+            {
+                "id": draft.event_id,
+                "type": draft.event.TYPE,
+                "stream": draft.event.stream(),
+                "actor": actor,
+                "traceparent": traceparent,
+                "value": seal(draft, keys),
+                "time": self.now,
+            }
+            for draft, actor, traceparent in self._drafts
+        ]
+        self._drafts.clear()
+        await self.db.execute(sa.insert(outbox), rows)
+        await self.db.execute(sa.text(f"NOTIFY {OUTBOX_CHANNEL}"))

@@ -1,0 +1,1 @@
+"""A synthetic list of missing people, for the demonstration and for trying the system out."""

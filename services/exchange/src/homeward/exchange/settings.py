@@ -1,0 +1,11 @@
+"""Settings of exchange, from the environment: prefix ``EXCHANGE_``."""
+
+from pydantic_settings import SettingsConfigDict
+
+from homeward.common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """See :class:`.ServiceSettings`."""
+
+    model_config = SettingsConfigDict(env_prefix="EXCHANGE_")
