@@ -1,1 +1,1 @@
-"""The real servers that tests run against: Apache Kafka and PostgreSQL."""
+"""What tests stand on: real servers, and the surroundings of a single service."""

@@ -17,6 +17,12 @@ class ServerFailed(RuntimeError):
     """A server that should have started did not; the message ends with what it said last."""
 
 
+def last_words(log: str, count: int = 25) -> str:
+    """The end of a log, without the frames of Java's stack traces, which would push out their reason."""
+    lines = [line for line in log.splitlines() if not line.startswith("\tat ")]
+    return "\n".join(lines[-count:])
+
+
 class Child:
     """`stop_signal` is the one by which this kind of server shuts down in good order."""
 
@@ -42,16 +48,13 @@ class Child:
     def running(self) -> bool:
         return self._leash.poll() is None
 
-    def last_lines(self, count: int = 25) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-count:])
-
     def wait_until(self, ready: Callable[[], bool], limit: float) -> None:
         deadline = time.monotonic() + limit
         while not ready():
             if not self.running:
-                raise ServerFailed(f"{self.name} ended with {self._leash.returncode}:\n{self.last_lines()}")
+                raise ServerFailed(f"{self.name} ended with {self._leash.returncode}:\n{self._last_words()}")
             if time.monotonic() > deadline:
-                raise ServerFailed(f"{self.name} did not answer in {limit:.0f} s:\n{self.last_lines()}")
+                raise ServerFailed(f"{self.name} did not answer in {limit:.0f} s:\n{self._last_words()}")
             time.sleep(0.1)
 
     def end(self, signum: signal.Signals | None = None) -> None:
@@ -70,6 +73,9 @@ class Child:
         assert self._leash.stdin is not None
         self._leash.stdin.close()
         self._leash.wait()
+
+    def _last_words(self) -> str:
+        return last_words(self._log.read_text(errors="replace"))
 
     def _send(self, signum: signal.Signals) -> None:
         assert self._leash.stdin is not None

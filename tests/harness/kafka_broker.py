@@ -6,16 +6,19 @@ import contextlib
 import re
 import secrets
 import socket
+import struct
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
-
-from harness.apart import run_apart
 
 POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
 HEAP = "-Xmx512m"
 # A loaded machine with two cores needs about ten seconds; only a broken broker needs more than this.
 START_LIMIT = 90.0
+# Metadata, version 1: length, key, version, correlation id, no client id, no topics.
+ASK_METADATA = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
+# Length, correlation id, number of brokers.
+REPLY = struct.Struct(">iii")
 
 
 class Kafka(ABC):
@@ -81,22 +84,13 @@ def cluster_id() -> str:
 
 
 def answers(bootstrap: str) -> bool:
-    """Whether a client gets metadata: a broker only serves them once it has joined its own cluster."""
+    """Whether it serves metadata with a broker in it, which it does only once it has joined its own cluster.
+
+    By hand, because a client would log every attempt that comes too early.
+    """
     host, port = bootstrap.rsplit(":", 1)
-    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
-        return run_apart(_has_metadata(bootstrap))
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=3) as connection:
+        connection.sendall(ASK_METADATA)
+        reply = connection.recv(REPLY.size, socket.MSG_WAITALL)
+        return len(reply) == REPLY.size and REPLY.unpack(reply)[2] > 0
     return False
-
-
-async def _has_metadata(bootstrap: str) -> bool:
-    from aiokafka.client import AIOKafkaClient
-    from aiokafka.errors import KafkaError
-
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
-    try:
-        await client.bootstrap()
-        return bool(client.cluster.brokers())
-    except KafkaError:
-        return False
-    finally:
-        await client.close()

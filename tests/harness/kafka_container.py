@@ -7,7 +7,7 @@ import subprocess
 import time
 import uuid
 
-from harness.child import ServerFailed
+from harness.child import ServerFailed, last_words
 from harness.kafka_broker import HEAP, START_LIMIT, Kafka, answers, cluster_id, properties, version
 from harness.ports import free_port
 from harness.unavailable import Unavailable
@@ -33,6 +33,10 @@ class ContainerKafka(Kafka):
         try:
             self._container.start()
             self._wait()
+        except OSError as error:
+            # From the engine, not the broker: ServerFailed is no OSError.
+            self.stop()
+            raise Unavailable(f"the Docker engine fails ({error})") from error
         except BaseException:
             self.stop()
             raise
@@ -42,13 +46,14 @@ class ContainerKafka(Kafka):
         while not answers(self.bootstrap):
             self._container.reload()
             if self._container.status != "running" or time.monotonic() > deadline:
-                said = self._container.get_wrapped_container().logs(tail=25).decode(errors="replace")
-                raise ServerFailed(f"{IMAGE} is {self._container.status} and does not answer:\n{said}")
-            time.sleep(0.1)
+                said = self._container.get_wrapped_container().logs().decode(errors="replace")
+                state = f"{IMAGE} is {self._container.status} and does not answer"
+                raise ServerFailed(f"{state}:\n{last_words(said)}")
+            time.sleep(0.3)
 
     def stop(self) -> None:
-        self._container.stop()
         self._remover.run()
+        self._container.get_docker_client().client.close()
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.child import Child, ServerFailed
+from harness.child import Child, ServerFailed, last_words
 from harness.kafka_broker import HEAP, POM, START_LIMIT, Kafka, answers, cluster_id, properties
 from harness.ports import free_port
 from harness.unavailable import Unavailable
@@ -54,7 +54,7 @@ class JarKafka(Kafka):
         command = self._command("-XX:TieredStopAtLevel=1", *tool, "-c", str(self._settings))
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT)
         if done.returncode:
-            raise ServerFailed(f"kafka storage format failed:\n{(done.stdout + done.stderr)[-3000:]}")
+            raise ServerFailed(f"kafka storage format failed:\n{last_words(done.stdout + done.stderr)}")
 
     def _start(self) -> None:
         command = self._command("-cp", self._classpath, "kafka.Kafka", str(self._settings))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from harness.child import Child, ServerFailed
+from harness.child import Child, ServerFailed, last_words
 from harness.ports import free_port
 from harness.postgres_server import Postgres
 from harness.unavailable import Unavailable
@@ -98,7 +98,7 @@ class EmbeddedPostgres(Postgres):
             extra_groups=[] if self._user else None,
         )
         if done.returncode:
-            raise ServerFailed(f"initdb failed:\n{(done.stdout + done.stderr)[-3000:]}")
+            raise ServerFailed(f"initdb failed:\n{last_words(done.stdout + done.stderr)}")
 
     def _start(self) -> None:
         sockets = str(self.folder) if len(str(self.folder)) < LONGEST_SOCKET else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import Self
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 
 import asyncpg
 from sqlalchemy import URL
-
-from harness.apart import run_apart
 
 
 class Postgres(ABC):
@@ -55,7 +56,17 @@ class Postgres(ABC):
         return True
 
     def _execute(self, sql: str) -> None:
-        run_apart(_execute(self.root, sql))
+        _apart(_execute(self.root, sql))
+
+
+def _apart(call: Coroutine[Any, Any, None]) -> None:
+    """Runs it in a thread and a loop of its own.
+
+    The caller may be inside a running loop, and `asyncio.run` in the main thread would unset the loop that
+    pytest-asyncio has put there.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, call).result()
 
 
 async def _execute(url: URL, sql: str) -> None:

@@ -137,6 +137,7 @@ LINE = LOG.line(TEXT)
         "\n\n",
         TEXT,
         TEXT + LINE,
+        LOG.line("\n"),
         TEXT + "\n",
         TEXT + "\n" + LINE[:-1],
         TEXT + "\n" + LINE + "\n",

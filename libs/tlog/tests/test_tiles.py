@@ -89,6 +89,13 @@ def test_a_tree_of_70_000_leaves_has_the_tiles_of_the_specification(large_log: L
     assert tiles.edge(70_000) == [(0, 273), (1, 1), (2, 0)]
 
 
+@pytest.mark.parametrize(
+    ("size", "edge"), [(0, []), (255, [(0, 0)]), (256, [(1, 0)]), (257, [(0, 1), (1, 0)]), (65_536, [(2, 0)])]
+)
+def test_the_edge_has_partial_tiles_only(size: int, edge: list[tuple[int, int]]) -> None:
+    assert tiles.edge(size) == edge
+
+
 def test_one_batch_across_three_levels_writes_the_same_tiles_as_many(large_log: Log) -> None:
     log = Log()
     log.append(1)

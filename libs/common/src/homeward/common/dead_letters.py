@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .envelope import Envelope, Malformed, Received
@@ -74,7 +74,7 @@ async def next_due(db: AsyncConnection, consumer: str) -> Letter | None:
     heads = (
         sa.select(dead_letters)
         .where(dead_letters.c.consumer == consumer, _OPEN)
-        .distinct(dead_letters.c.topic, dead_letters.c.stream)
+        .ext(distinct_on(dead_letters.c.topic, dead_letters.c.stream))
         .order_by(dead_letters.c.topic, dead_letters.c.stream, dead_letters.c.offset)
         .subquery()
     )

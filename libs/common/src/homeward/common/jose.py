@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet, OKPKey
+
+from .secret_files import read_secret
 
 # RFC 9864 names the algorithm Ed25519; clients in the field still say EdDSA, which we go on accepting.
 warnings.filterwarnings("ignore", message="EdDSA", category=SecurityWarning)
@@ -31,9 +34,14 @@ def with_kid(key: OKPKey) -> OKPKey:
     return OKPKey.import_key({**key.as_dict(private=key.is_private), "kid": key.thumbprint()})
 
 
+def key_of(jwk: Mapping[str, Any]) -> OKPKey:
+    """A key from a JWK; JoseError or ValueError if it is none."""
+    return with_kid(OKPKey.import_key(dict(jwk)))
+
+
 def read_key(path: Path) -> OKPKey:
-    """A private JWK from a file."""
-    return with_kid(OKPKey.import_key(json.loads(path.read_text())))
+    """A private JWK from a file; SecretUnusable if others may read it."""
+    return key_of(json.loads(read_secret(path)))
 
 
 def public_jwk(key: OKPKey) -> dict[str, Any]:
@@ -62,3 +70,13 @@ def verify(
     except (JoseError, ValueError) as error:
         raise TokenRefused(getattr(error, "error", type(error).__name__)) from None
     return dict(decoded.claims)
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """What a token says before its signature is checked: only to find the key to check it with."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -190,7 +190,7 @@ def bundle_prefix(data: bytes, entries: int) -> bytes:
 
 def _entry_end(data: bytes, at: int) -> int:
     end = at + 2 + int.from_bytes(data[at : at + 2])
-    if at + 2 > len(data) or end > len(data):
+    if end > len(data):  # also when the length itself is cut short
         raise ValueError(f"the entry bundle ends inside the entry that starts at byte {at}")
     return end
 

@@ -1,5 +1,7 @@
 """Settings of exchange, from the environment: prefix ``EXCHANGE_``."""
 
+from pathlib import Path
+
 from pydantic_settings import SettingsConfigDict
 
 from homeward.common.settings import ServiceSettings
@@ -9,3 +11,13 @@ class Settings(ServiceSettings):
     """See :class:`.ServiceSettings`."""
 
     model_config = SettingsConfigDict(env_prefix="EXCHANGE_")
+
+    issuer_key_file: Path | None = None
+    """The Ed25519 private key (JWK) that signs access tokens; a fresh one a process without it."""
+    staff_file: Path | None = None
+    """Clients of the operator's own staff: JSON of
+    ``{client_id: {"organisation": …, "role": …, "jwk": {…}}}``."""
+    data_home: str = "THA"
+    """The country whose law holds where this deployment stores data (ISO alpha-3). One deployment is
+    one jurisdiction's storage."""
+    token_seconds: int = 300

@@ -10,20 +10,10 @@ import sys
 from pathlib import Path
 
 from homeward.common import jose
+from homeward.common.secret_files import write_secret
 
 from .domain import ENTITLEMENTS
 from .keyring import OWN
-
-
-def write_secret(path: Path, text: str) -> bool:
-    """Create ``path`` (mode 0600) with ``text``; False if it is there already."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    return True
 
 
 def configure(folder: Path) -> None:

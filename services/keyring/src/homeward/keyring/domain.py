@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from homeward.common.contracts import OPEN_CLASSES, FieldClass
 from homeward.common.keys import LOOKUP, expand
+from homeward.common.secret_files import read_hex_secret
 
 AUDIT = "audit"
 """The class under which audit seals what it keeps beside its log."""
@@ -48,20 +48,8 @@ class Kek:
 
     @classmethod
     def read(cls, path: Path) -> "Kek":
-        """From a file of 64 hexadecimal digits that only its owner may read; KekUnusable otherwise."""
-        try:
-            mode, text = stat.S_IMODE(path.stat().st_mode), path.read_text().strip()
-        except OSError as error:
-            raise KekUnusable(f"cannot read {path}: {error.strerror}") from None
-        if mode & 0o077:
-            raise KekUnusable(f"{path} can be read by others (mode {mode:04o}); run chmod 600 on it")
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b""
-        if len(key) != 32:
-            raise KekUnusable(f"{path} must hold 64 hexadecimal digits")
-        return cls(key)
+        """From a file of 64 hexadecimal digits that only its owner may read; SecretUnusable otherwise."""
+        return cls(read_hex_secret(path))
 
     def wrap(self, subject: str, data_key: bytes) -> bytes:
         """A data key that only this key and the same subject unwrap."""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .base import AgencyId, EnvelopeId, Event
+from .base import AgencyId, Country, EnvelopeId, Event
 from .classes import FieldClass
 
 Identity = FieldClass.PERSON_IDENTITY
@@ -74,6 +74,8 @@ class ReportReceived(Event):
     home_city: Annotated[str | None, Description] = None
     physical_description: Annotated[str | None, Description] = None
 
+    last_known_country: Annotated[Country | None, FieldClass.LOCATION_COARSE] = None
+    """The country of the last known location, where it could be told."""
     last_known_location: Annotated[str | None, FieldClass.LOCATION_PRECISE] = None
     missing_since: Annotated[str | None, FieldClass.NARRATIVE] = None
     narrative: Annotated[str | None, FieldClass.NARRATIVE] = None

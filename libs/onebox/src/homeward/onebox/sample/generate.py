@@ -15,7 +15,7 @@ from homeward.onebox.sample.people import Person, draw_people
 from homeward.onebox.sample.reports import found_report, missing_report
 from homeward.onebox.sample.texts import UNUSABLE_NAMES
 
-SEED = 20250630
+SEED = 20250108
 ROWS = 1800
 COMMITTED = Path(__file__).with_name("list-1800.csv")
 

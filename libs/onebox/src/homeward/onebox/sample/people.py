@@ -1,6 +1,7 @@
 """The true people behind the list: who they are, where they went, and who is looking for them."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -65,6 +66,7 @@ class Person:
     family_has_papers: bool
     serial: int  # in every number and account of the person, so that no two people share one
     relatives: tuple[Relative, ...] = ()
+    order: int = 1  # among those of the same sex born on the same day, for the identity number
 
     @property
     def age(self) -> int:
@@ -73,7 +75,7 @@ class Person:
     @property
     def id_number(self) -> str:
         """Empty where the sample has no made-up form of the country's number."""
-        return identity_number(self.born, self.sex, self.serial) if self.citizenships[0] == "CHN" else ""
+        return identity_number(self.born, self.sex, self.order) if self.citizenships[0] == "CHN" else ""
 
     @property
     def passport(self) -> str:
@@ -91,12 +93,13 @@ class Person:
 def draw_people(draw: Draw, count: int) -> list[Person]:
     """That many people; now and then a brother or sister of the one before, gone with them."""
     serial = itertools.count(1)
+    born_alike: Counter[tuple[date, str]] = Counter()
     people: list[Person] = []
     for number in range(count):
-        if people and draw.chance(0.02):
-            people.append(_sibling(draw, people[-1], number, serial))
-        else:
-            people.append(_person(draw, number, serial))
+        with_other = people and draw.chance(0.02)
+        person = _sibling(draw, people[-1], number, serial) if with_other else _person(draw, number, serial)
+        born_alike[person.born, person.sex] += 1
+        people.append(replace(person, order=born_alike[person.born, person.sex]))
     return people
 
 
@@ -139,12 +142,16 @@ def _sibling(draw: Draw, other: Person, number: int, serial: Iterator[int]) -> P
     return replace(person, relatives=shared or _relatives(draw, person, serial))
 
 
-def identity_number(born: date, sex: str, serial: int) -> str:
-    """Eighteen characters after GB 11643: district, birthday, serial (odd for men), check digit."""
-    order = serial % 500 * 2 + (sex == "M")
-    body = f"{REGION}{born:%Y%m%d}{order:03d}"
+def identity_number(born: date, sex: str, order: int) -> str:
+    """Eighteen characters after GB 11643: district, birthday, order (odd for men), check character."""
+    body = f"{REGION}{born:%Y%m%d}{order % 500 * 2 + (sex == 'M'):03d}"
+    return body + check_character(body)
+
+
+def check_character(body: str) -> str:
+    """ISO 7064 MOD 11-2 over the first seventeen digits."""
     total = sum(int(digit) * 2 ** (17 - at) for at, digit in enumerate(body))
-    return body + "10X98765432"[total % 11]
+    return "10X98765432"[total % 11]
 
 
 def _relatives(draw: Draw, person: Person, serial: Iterator[int]) -> tuple[Relative, ...]:

@@ -136,7 +136,7 @@ def _birthday(draw: Draw, born: date) -> str:
 def _number_cells(draw: Draw, person: Person, has_papers: bool) -> dict[str, str]:
     return {
         "id_number": _id_number(draw, draw.maybe(0.72, person.id_number) if has_papers else ""),
-        "passport_number": draw.maybe(0.11 if has_papers else 0.01, person.passport),
+        "passport_number": draw.maybe(0.14 if has_papers else 0.01, person.passport),
         "phone": draw.maybe(0.35, _phone(draw, person.phone)),
         "wechat": draw.maybe(0.28 if person.citizenships[0] in SOURCES else 0.03, person.wechat),
     }

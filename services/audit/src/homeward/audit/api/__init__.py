@@ -1,0 +1,1 @@
+"""What audit answers: the public log and proofs from it, and what auditors may read beside it."""

@@ -1,0 +1,167 @@
+"""The registry of partners: an operator adds one with its public key."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import BaseModel, Field, StringConstraints
+
+from homeward.common.auth import Actor, require
+from homeward.common.contracts import FieldClass, PartnerChanged
+from homeward.common.contracts.base import AgencyId, Country
+from homeward.common.contracts.intake import Purpose
+from homeward.common.http import ServiceParts
+from homeward.common.idempotency import IdempotencyKey, answer_once
+from homeward.common.problems import Problem
+from homeward.common.tx import Tx
+
+from ..store import partners as registry
+from .own import Body
+
+router = APIRouter(prefix="/v1/partners", tags=["partners"])
+Reader = Annotated[Actor, require("partners:read")]
+Writer = Annotated[Actor, require("partners:write")]
+Kind = Literal[
+    "NGO", "LawEnforcement", "HealthServiceOrganisation", "CentralGovernmentOrganisation",
+    "LocalGovernmentOrganisation", "ImmigrationService", "LegalService",
+]  # fmt: skip
+
+
+class NewPartner(Body):
+    """A partner to be registered. Kinds are HTCDS ``org_Type``."""
+
+    agency: AgencyId
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    kind: Kind
+    country: Country
+    data_home: Country
+    purposes: list[Purpose] = Field(min_length=1)
+    clearance: list[FieldClass] = Field(min_length=1)
+    accredited: bool = False
+    public_jwk: dict[str, Any]
+
+
+class NewKey(Body):
+    """A public key (JWK, Ed25519)."""
+
+    public_jwk: dict[str, Any]
+
+
+class Partner(BaseModel):
+    """A registered partner and how far its feed has got."""
+
+    agency: str
+    name: str
+    kind: str
+    country: str
+    data_home: str
+    purposes: list[str]
+    clearance: list[str]
+    accredited: bool
+    suspended: bool
+    revision: int
+    last_seq: int
+    read_seq: int
+    acked_seq: int
+    registered_at: datetime
+
+
+class Partners(BaseModel):
+    """All partners."""
+
+    partners: list[Partner]
+
+
+@router.post("", status_code=201, response_model=Partner)
+async def add(
+    body: NewPartner, request: Request, parts: ServiceParts, actor: Writer, key: IdempotencyKey = None
+) -> Response:
+    """Register a partner. What it may see of what is there already is decided in the background."""
+    jwk = _public(body.public_jwk)
+
+    async with parts.transaction(actor.name) as tx:
+
+        async def work() -> Partner:
+            row = body.model_dump(mode="json", exclude={"public_jwk"}) | {"registered_at": tx.now}
+            if not await registry.add_partner(tx.db, row):
+                raise Problem(409, "agency-taken", "A partner with this id is registered already.")
+            await registry.put_client(tx.db, body.agency, body.agency, "partner", jwk)
+            await registry.start_sweep(tx.db, "partner registered")
+            tx.emit(PartnerChanged(agency=body.agency, change="registered", revision=1))
+            return await _shown(body.agency, tx)
+
+        return await answer_once(tx, request, key, work)
+
+
+@router.get("")
+async def all_partners(parts: ServiceParts, actor: Reader) -> Partners:
+    """All partners."""
+    async with parts.engine.connect() as db:
+        rows = await registry.all_partners(db)
+    return Partners(partners=[Partner.model_validate(dict(row._mapping)) for row in rows])
+
+
+@router.get("/{agency}")
+async def show(agency: str, parts: ServiceParts, actor: Reader) -> Partner:
+    """One partner."""
+    async with parts.transaction(actor.name) as tx:
+        return await _shown(agency, tx)
+
+
+@router.post("/{agency}/suspend")
+async def suspend(agency: str, parts: ServiceParts, actor: Writer) -> Partner:
+    """From now on this partner reads nothing and nothing is decided for it."""
+    return await _suspend(agency, parts, actor, suspended=True)
+
+
+@router.post("/{agency}/resume")
+async def resume(agency: str, parts: ServiceParts, actor: Writer) -> Partner:
+    """The partner reads again; what happened meanwhile is decided in the background."""
+    return await _suspend(agency, parts, actor, suspended=False)
+
+
+@router.post("/{agency}/rotate-key")
+async def rotate_key(agency: str, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
+    """Replace the partner's key; the old one gets no more tokens."""
+    jwk = _public(body.public_jwk)
+    async with parts.transaction(actor.name) as tx:
+        shown = await _shown(agency, tx)
+        await registry.put_client(tx.db, agency, agency, "partner", jwk)
+        tx.emit(PartnerChanged(agency=agency, change="key-rotated", revision=shown.revision))
+        return shown
+
+
+async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended: bool) -> Partner:
+    async with parts.transaction(actor.name) as tx:
+        changed = await registry.set_suspended(tx.db, agency, suspended)
+        if changed is not None:
+            change: Literal["suspended", "resumed"] = "suspended" if suspended else "resumed"
+            tx.emit(PartnerChanged(agency=agency, change=change, revision=changed.revision))
+            if not suspended:
+                await registry.start_sweep(tx.db, "partner resumed")
+        return await _shown(agency, tx)
+
+
+async def _shown(agency: str, tx: Tx) -> Partner:
+    row = await registry.partner(tx.db, agency)
+    if row is None:
+        raise Problem(404, "not-found", "There is no such partner.")
+    return Partner.model_validate(dict(row._mapping))
+
+
+def _public(jwk: dict[str, Any]) -> dict[str, Any]:
+    """A public Ed25519 key; a private one is refused so that it can be thrown away by its owner."""
+    errors = [{"field": "public_jwk", "code": "not_a_public_key", "detail": "Send a public Ed25519 JWK."}]
+    if "d" in jwk:
+        errors[0]["detail"] = "This is a private key. Make a new one; send its public half only."
+    else:
+        try:
+            key = OKPKey.import_key(jwk)
+            if key.curve_name == "Ed25519":
+                return key.as_dict(private=False)
+        except (JoseError, ValueError, TypeError):
+            pass
+    raise Problem(422, "invalid-request", "The key cannot be used.", errors=errors)

@@ -1,0 +1,57 @@
+"""Ids that only one agency knows: two partners cannot tell from them that they hold the same case."""
+
+import base64
+import hmac
+from typing import Any
+from uuid import UUID
+
+from homeward.common.contracts import Event, FieldClass
+from homeward.common.keys import expand
+
+
+class Pseudonyms:
+    """The ids of one agency; ``secret`` is exchange's look-up key."""
+
+    def __init__(self, secret: bytes, agency: str) -> None:
+        self._key = expand(secret, f"pseudonyms|{agency}")
+        self._agency = agency
+
+    def of(self, kind: str, internal: UUID) -> UUID:
+        """The agency's id of an internal one (UUIDv8, RFC 9562 §5.8)."""
+        raw = bytearray(hmac.digest(self._key, f"{kind}|{internal}".encode(), "sha256")[:16])
+        raw[6] = raw[6] & 0x0F | 0x80
+        raw[8] = raw[8] & 0x3F | 0x80
+        return UUID(bytes=bytes(raw))
+
+    def envelope(self, contract: type[Event], fields: dict[str, Any]) -> dict[str, Any]:
+        """Envelope fields with the agency's ids. A referral's id stays: it concerns one agency only,
+        which names it when it answers."""
+        shown = {}
+        for name, value in fields.items():
+            if contract.CLASSES.get(name) is not FieldClass.ENVELOPE:
+                continue
+            if name.endswith("_id") and name != "referral_id":
+                kind = "person" if name == "new_person_id" else name.removesuffix("_id")
+                shown[name] = str(self.of(kind, UUID(value)))
+            else:
+                shown[name] = value
+        return shown
+
+    def cursor(self, seq: int) -> str:
+        """An opaque place in the agency's feed, good for this agency only."""
+        text = f"{seq}"
+        return base64.urlsafe_b64encode(f"{text}.{self._tag(text)}".encode()).decode().rstrip("=")
+
+    def place(self, cursor: str) -> int | None:
+        """The sequence a cursor stands for; None if it is not one of this agency's."""
+        try:
+            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        except ValueError:
+            return None
+        text, _, tag = raw.partition(".")
+        if not text.isascii() or not text.isdigit() or not hmac.compare_digest(tag, self._tag(text)):
+            return None
+        return int(text)
+
+    def _tag(self, text: str) -> str:
+        return hmac.digest(self._key, f"cursor|{text}".encode(), "sha256")[:12].hex()

@@ -1,0 +1,169 @@
+"""The tables of exchange."""
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from homeward.common.tables import instant
+
+metadata = sa.MetaData()
+
+clients = sa.Table(
+    "clients",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("jwk", JSONB, nullable=False),
+)
+"""Who may ask for tokens, by which public key."""
+
+used_assertions = sa.Table(
+    "used_assertions", metadata, Column("jti", Text, primary_key=True), instant("expires_at")
+)
+"""Client assertions that were used; each is good once."""
+
+partners = sa.Table(
+    "partners",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("data_home", Text, nullable=False),
+    Column("purposes", ARRAY(Text), nullable=False),
+    Column("clearance", ARRAY(Text), nullable=False),
+    Column("accredited", Boolean, nullable=False),
+    Column("suspended", Boolean, nullable=False, server_default=sa.false()),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    Column("read_seq", BigInteger, nullable=False, server_default="0"),
+    Column("acked_seq", BigInteger, nullable=False, server_default="0"),
+    instant("registered_at"),
+)
+"""The registry: what policies know of a partner, and how far its feed has got."""
+
+persons = sa.Table(
+    "persons",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    instant("erased_at", nullable=True),
+)
+"""Whose visibility is decided as one; the revision moves with every fact that matters to policies."""
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("person_id", Uuid, index=True),
+    Column("citizenships", ARRAY(Text)),
+    Column("country", Text),
+    Column("child", Boolean),
+)
+"""What policies ask of a report: enumerations and booleans only."""
+
+events = sa.Table(
+    "events",
+    metadata,
+    Column("position", BigInteger, sa.Identity(), primary_key=True),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("person_id", Uuid, index=True),
+    Column("report_id", Uuid, index=True),
+    Column("addressee", Text),
+    Column("classes", ARRAY(Text), nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("traceparent", Text),
+    Column("decided", Boolean, nullable=False, server_default=sa.false()),
+)
+"""Case events as they came, sealed. A report's has no person until verification names one."""
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    Column("consent_id", Uuid, primary_key=True),
+    Column("person_id", Uuid, index=True),
+    Column("report_id", Uuid, index=True),
+    Column("recipient", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("classes", ARRAY(Text), nullable=False),
+    Column("given_by", Text, nullable=False),
+    instant("obtained_at"),
+    instant("expires_at", nullable=True),
+    instant("withdrawn_at", nullable=True),
+)
+"""Stated with a report (covers that report's event and the person's case) or given for a person."""
+
+restrictions = sa.Table(
+    "restrictions",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    instant("placed_at"),
+)
+"""Objections and holds in force."""
+
+referrals = sa.Table(
+    "referrals",
+    metadata,
+    Column("referral_id", Uuid, primary_key=True),
+    Column("person_id", Uuid, nullable=False, index=True),
+    Column("agency", Text, nullable=False),
+    Column("classes", ARRAY(Text), nullable=False),
+    Column("open", Boolean, nullable=False),
+)
+"""Referrals, and whether what they disclose may still be seen."""
+
+feed = sa.Table(
+    "feed",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("release_id", Uuid, nullable=False),
+    Column("person_id", Uuid, nullable=False),
+    Column("event_id", Uuid),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("supersedes", Uuid),
+    Column("classes", ARRAY(Text), nullable=False),
+    Column("withheld", ARRAY(Text), nullable=False),
+    Column("policies", ARRAY(Text), nullable=False),
+    Column("snapshot", Text),
+    Column("policy_digest", Text),
+    Column("case_revision", Integer),
+    Column("partner_revision", Integer),
+    instant("valid_until", nullable=True),
+    Column("state", Text, nullable=False),
+    Column("retracted_seq", BigInteger),
+    Column("whole", Boolean),
+    instant("at"),
+    sa.Index("feed_events", "event_id", "agency", "generation"),
+    sa.Index("feed_persons", "person_id"),
+)
+"""What each agency gets, in its own dense order: releases, retractions, erasures."""
+
+snapshots = sa.Table(
+    "snapshots", metadata, Column("digest", Text, primary_key=True), Column("snapshot", JSONB, nullable=False)
+)
+"""What policies were asked, once per digest: any decision can be taken again."""
+
+policy_sets = sa.Table(
+    "policy_sets",
+    metadata,
+    Column("position", BigInteger, sa.Identity(), primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("policies", ARRAY(Text), nullable=False),
+    instant("activated_at"),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    Column("sweep_id", BigInteger, sa.Identity(), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("next_person", Uuid),
+    Column("done", Boolean, nullable=False, server_default=sa.false()),
+)
+"""Everything is to be decided again, in the background, in batches of persons."""
