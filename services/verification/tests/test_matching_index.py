@@ -1,14 +1,19 @@
 """The index of readable keys: in no WAL, in no statistics, whole or not used, made anew when it is not."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from harness.postgres import Postgres
+from harness.postgres_embedded import EmbeddedPostgres
 from harness.world import World
 from homeward.common.consumer import Consumer
 from homeward.common.db import is_transient
-from homeward.common.keys import KeyringUnavailable
+from homeward.common.ids import new_id
+from homeward.common.keys import KeyringUnavailable, KeySet
 from homeward.common.main import consume_loops
 from homeward.common.parts import Service
 from homeward.verification import matching_index as index
@@ -139,46 +144,43 @@ async def test_a_report_that_does_not_open_keeps_no_other_out(world: World, serv
     assert await service.ready() is None
 
 
+class Interrupting:
+    """The keyring; ``meanwhile`` happens before its first answer."""
+
+    def __init__(self, world: World, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._world = world
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def class_keys(self, subjects: list[str], *, create: bool) -> KeySet:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile:
+            await meanwhile()
+        return await self._world.keyring.class_keys(subjects, create=create)
+
+
 async def test_what_happens_during_a_rebuild_is_in_the_new_index(world: World, service: Service) -> None:
-    """Between the first page and the swap: a report comes, one is erased, one moves to another person."""
-    early = [report(id_number=f"1101011990{n:06}") for n in range(4)]
-    await world.deliver(service, *early)
+    erased, moved, stays = report(id_number="11010119900001"), *(report(id_number=ID_NUMBER) for _ in "ab")
+    await world.deliver(service, stays, moved, erased)
+    # Its id is before all others: the page it belongs to is being read already.
     late = report(report_id="01000000-0000-7000-8000-000000000000", passport_number="E12345678")
-    other = await world.start(create_service, Settings, classes=ENTITLED)
-    moved_to = await person_of(world, service, early[2])
-    assert moved_to is not None
 
-    class Interrupting:
-        """The keyring; what it does before its first answer happens during the rebuild."""
+    async def meanwhile() -> None:
+        other = await world.start(create_service, Settings, classes=ENTITLED)
+        await world.deliver(other, late)
+        async with world.client(other, "links:write", "subjects:erase") as http:
+            gone, known = [await person_of(world, other, one) for one in (erased, stays)]
+            assert (await http.post(f"/v1/persons/{gone}/erase")).status_code == 202
+            answer = await http.delete(f"/v1/persons/{known}/reports/{moved.report_id}")
+            assert answer.status_code == 200
 
-        done = False
-
-        async def class_keys(self, subjects: list[str], *, create: bool) -> object:
-            if not self.done:
-                self.done = True
-                await world.deliver(other, late)
-                gone = await person_of(world, other, early[0])
-                await world.keyring.erase(
-                    [str(gone), str(early[0].report_id)], person_id=str(gone), actor="client:operator-1"
-                )
-                await world.announce_erasures(other)
-                async with other.parts.transaction("client:reviewer-1") as tx:
-                    await index.hold(tx.db)
-                    await index.move_report(tx.db, early[1].report_id, moved_to)
-                    await tx.db.execute(
-                        sa.text("UPDATE links SET person_id = :to WHERE report_id = :report"),
-                        {"to": moved_to, "report": early[1].report_id},
-                    )
-            return await world.keyring.class_keys(subjects, create=create)
-
-    service.parts.keyring = Interrupting()  # type: ignore[assignment]
+    service.parts.keyring = Interrupting(world, meanwhile)  # type: ignore[assignment]
     await rebuild(service.parts, page=2)
-    expected = {("passport_number:E12345678", await person_of(world, other, late), late.report_id)}
-    for n in (1, 2, 3):
-        key = f"id_number:1101011990{n:06}"
-        expected.add((key, await person_of(world, other, early[n]), early[n].report_id))
-    assert await entries(world, service) == expected
-    assert (await person_of(world, other, early[1])) == moved_to
+    assert await entries(world, service) == {
+        ("passport_number:E12345678", await person_of(world, service, late), late.report_id),
+        (f"id_number:{ID_NUMBER}", await person_of(world, service, moved), moved.report_id),
+        (f"id_number:{ID_NUMBER}", await person_of(world, service, stays), stays.report_id),
+    }
+    assert await person_of(world, service, moved) != await person_of(world, service, stays)
 
 
 async def test_one_rebuild_at_a_time(world: World, service: Service) -> None:
@@ -191,3 +193,43 @@ async def test_one_rebuild_at_a_time(world: World, service: Service) -> None:
     async with other.parts.engine.connect() as db:
         await db.execute(sa.text(held))
         assert await rebuild(service.parts) is None
+
+
+async def test_after_a_real_crash_it_is_empty_and_known_to_be(
+    world: World, service: Service, postgres: Postgres
+) -> None:
+    await world.deliver(service, report(id_number=ID_NUMBER))
+    postgres.kill()
+    await asyncio.to_thread(postgres.restart)
+    assert await entries(world, service) == set()
+    assert await service.ready() == "matching index"
+    await rebuild(service.parts)
+    assert len(await entries(world, service)) == 1
+
+
+async def test_what_was_erased_is_in_no_file_after_a_rebuild(
+    world: World, service: Service, postgres: Postgres
+) -> None:
+    if not isinstance(postgres, EmbeddedPostgres):
+        pytest.skip("only the embedded server is sure to share our file system")
+    number = f"7{new_id().int % 10**17:017}"
+    about = report(id_number=number)
+    await world.deliver(service, about, report(id_number=ID_NUMBER))
+    await world.execute(service, "ANALYZE")
+    await asyncio.to_thread(postgres.restart)  # an orderly one writes unlogged tables to their files
+    found = files_with(number.encode(), postgres.folder / "data")
+    assert {path.parts[0] for path in found} == {"base"}, "in the index, in no WAL"
+
+    person_id = await person_of(world, service, about)
+    async with world.client(service, "subjects:erase") as http:
+        assert (await http.post(f"/v1/persons/{person_id}/erase")).status_code == 202
+    await rebuild(service.parts)
+    await asyncio.to_thread(postgres.restart)
+    assert files_with(number.encode(), postgres.folder / "data") == []
+    assert await service.ready() is None
+
+
+def files_with(content: bytes, folder: Path) -> list[Path]:
+    """The files below ``folder`` that hold ``content``, by their path within it."""
+    found = [path for path in folder.rglob("*") if path.is_file() and content in path.read_bytes()]
+    return [path.relative_to(folder) for path in found]

@@ -25,7 +25,7 @@ TOPICS = [topic_of(s) for s in ("intake", "verification", "referral", "exchange"
 
 _SOURCE = re.compile(r"/homeward/([a-z]+)/(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 _COMMITMENT = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")  # 32 bytes in canonical base64
-_ATTRIBUTE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_ATTRIBUTE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")  # what a text column takes, and an index
 _CLASSES = frozenset(FieldClass)
 
 

@@ -58,20 +58,20 @@ class Sequencer:
         return self._stopped_by
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow all topics until ``stop``. Raises only what is neither transient nor Stopped."""
+        """Follow all topics until ``stop``, whatever goes wrong; raises nothing."""
         while not stop.is_set():
             try:
                 await self._follow(stop)
-            except Stopped as reason:
+            except Exception as error:
+                if is_transient(error):
+                    log.warning("sequencer waits: %s", where(error))
+                    await self._wait(stop, LONGEST_PAUSE)
+                    continue
                 # Leaving the group lets a replica with newer code, which may know better, have a try.
+                reason = error if isinstance(error, Stopped) else where(error)
                 self._stopped_by = f"the log stands still: {reason}"
                 log.error(self._stopped_by)
                 await self._wait(stop, LONGEST_STOP)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("sequencer waits: %s", where(error))
-                await self._wait(stop, LONGEST_PAUSE)
 
     async def sequence(self, entries: Sequence[Entry]) -> int:
         """Add those of ``entries`` that the log lacks, in one transaction; the log's size after it.
@@ -90,7 +90,7 @@ class Sequencer:
         await self._parts.broker.ensure_topics(TOPICS)
         async with self._parts.broker.subscribe(self._parts.name, TOPICS) as subscription:
             while not stop.is_set():
-                if await self._step(subscription, stop) < BATCH:
+                if 0 < await self._step(subscription, stop) < BATCH:
                     await _sleep(stop, GATHER)
 
     async def _step(self, subscription: Subscription, stop: asyncio.Event) -> int:

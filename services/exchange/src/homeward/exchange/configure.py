@@ -16,20 +16,23 @@ ORGANISATION = "homeward"
 STAFF = ("operator", "caseworker", "reviewer", "auditor")
 
 
-def configure(folder: Path, base_url: str) -> None:
-    """``issuer.jwk``, ``staff.json`` and ``credentials/<role>.json`` in ``folder``.
+def configure(folder: Path, base_url: str, credentials: Path | None = None) -> None:
+    """``issuer.jwk`` and ``staff.json`` in ``folder``, ``<role>.json`` in ``credentials`` (default: the
+    folder of that name in it).
 
     The credentials name ``base_url``; when it changed (another port), they are written anew with the
     keys they had.
     """
-    credentials = folder / "credentials"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    credentials = credentials or folder / "credentials"
     credentials.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_secret(folder / "issuer.jwk", json.dumps(jose.new_key().as_dict(private=True)))
     staff: dict[str, Any] = {}
     for role in STAFF:
         path = credentials / f"{role}.json"
-        fresh = {"client_id": role, "private_jwk": jose.new_key().as_dict(private=True)}
-        known = json.loads(path.read_text()) if path.exists() else fresh
+        known: dict[str, Any] = {"client_id": role, "private_jwk": jose.new_key().as_dict(private=True)}
+        if path.exists():
+            known = json.loads(path.read_text())
         write_secret(path, json.dumps({**known, "base_url": base_url}, indent=2) + "\n", replace=True)
         public = jose.public_jwk(jose.key_of(known["private_jwk"]))
         staff[known["client_id"]] = {"organisation": ORGANISATION, "role": role, "jwk": public}

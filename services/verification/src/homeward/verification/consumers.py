@@ -123,7 +123,7 @@ async def finish(tx: Tx) -> None:
 
 
 async def _forget(erasure: SubjectErased, state: Batch, tx: Tx) -> None:
-    persons, subjects = persons_of([erasure]), set(_uuids(erasure.subjects))
+    persons, subjects = persons_of([erasure]), _uuids(erasure)
     linked = {report_id for person_id in persons for report_id in state.linked.get(person_id, ())}
     if erasure.person_id and (late := linked - subjects):
         # Linked between the destruction of the keys and now: it goes with the others.
@@ -137,17 +137,12 @@ async def _forget(erasure: SubjectErased, state: Batch, tx: Tx) -> None:
 def persons_of(erasures: Sequence[SubjectErased]) -> set[UUID]:
     """The ids that may be of persons (also of their reports and reporters) in ``erasures``."""
     named = {erasure.person_id for erasure in erasures if erasure.person_id}
-    return named.union(*(_uuids(erasure.subjects) for erasure in erasures))
+    return named.union(*(_uuids(erasure) for erasure in erasures))
 
 
-def _uuids(subjects: Sequence[str]) -> list[UUID]:
-    found = []
-    for subject in subjects:
-        try:
-            found.append(UUID(subject))
-        except ValueError:  # service:<name>
-            continue
-    return found
+def _uuids(erasure: SubjectErased) -> set[UUID]:
+    """The subjects that are somebody's; ``service:<name>`` is nobody's."""
+    return {UUID(subject) for subject in erasure.subjects if ":" not in subject}
 
 
 def _batch(tx: Tx) -> Batch:

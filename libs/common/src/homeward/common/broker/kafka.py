@@ -206,7 +206,7 @@ def _ours(tp: KafkaPartition) -> TopicPartition:
 
 
 def _received(record: "ConsumerRecord[bytes, bytes]") -> Received:
-    headers = tuple((name, value) for name, value in record.headers)
+    headers = tuple((name, value or b"") for name, value in record.headers)  # Kafka allows null ones
     return Received(
         record.topic, record.key or b"", headers, record.value or b"", record.partition, record.offset
     )

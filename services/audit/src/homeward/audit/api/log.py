@@ -80,9 +80,11 @@ def not_found(detail: str) -> Problem:
 
 
 async def _content(db: AsyncConnection, ref: TileRef) -> bytes:
+    """The bytes of what a published checkpoint covers; RuntimeError if they are lost."""
     if ref.level is None:
-        return encode_bundle(await stored.entries_from(db, ref.index * WIDTH, ref.width))
-    data = await stored.tile_prefix(db, ref.level, ref.index, ref.width)
-    if data is None:
-        raise RuntimeError(f"tile {ref.path} is lost")  # below the checkpoint's size, so it was there
-    return data
+        leaves = await stored.entries_from(db, ref.index * WIDTH, ref.width)
+        if len(leaves) == ref.width:
+            return encode_bundle(leaves)
+    elif data := await stored.tile_prefix(db, ref.level, ref.index, ref.width):
+        return data
+    raise RuntimeError(f"{ref.path} is lost")

@@ -1,0 +1,75 @@
+"""``homeward events``: a partner's feed."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..feed import acknowledge, follow, pages
+from .output import As, AsJson, print_json, print_rows, session, stdout
+
+commands = typer.Typer(no_args_is_help=True, help="Read and acknowledge the events you may see.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(commands, name="events")
+
+
+@commands.command()
+def pull(
+    cursor: Annotated[str | None, typer.Option(help="Continue from here; else from the beginning.")] = None,
+    limit: Annotated[int, typer.Option(help="Events a request.", min=1, max=1_000)] = 500,
+    wait: Annotated[int, typer.Option(help="Seconds to wait for an event.", min=0, max=30)] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write events here, one JSON object a line.")] = None,
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pull until caught up."""
+    counted: Counter[str] = Counter()
+    last = ""
+    with session(credentials) as platform:
+        lines = out.open("w", encoding="utf-8") if out else None
+        for events, reached in pages(platform, cursor, limit=limit, wait=wait):
+            cursor = reached
+            for event in events:
+                counted[event["type"]] += 1
+                last = event["sequence"]
+                text = json.dumps(event, ensure_ascii=False)
+                if lines:
+                    lines.write(text + "\n")
+                elif as_json:
+                    typer.echo(text)
+        if lines:
+            lines.close()
+    if as_json:
+        return print_json({"events": counted.total(), "last_sequence": int(last or 0), "cursor": cursor})
+    print_rows(("type", "events"), sorted(counted.items()))
+    return stdout.print(f"{counted.total()} events; last sequence {int(last or 0)}; cursor {cursor or '-'}")
+
+
+@commands.command("follow")
+def follow_feed(
+    cursor_file: Annotated[Path, typer.Option(help="Where we were, kept between runs.")] = Path("cursor"),
+    credentials: As = None,
+) -> None:
+    """Print events as they come, one JSON object a line, until interrupted."""
+    with session(credentials) as platform:
+        for event in follow(platform, cursor_file):
+            print_json(event)
+
+
+@commands.command()
+def ack(
+    sequence: Annotated[int, typer.Argument(help="The last sequence you have handled.", min=1)],
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Confirm having handled the feed up to a sequence, retractions and erasures included."""
+    with session(credentials) as platform:
+        reached = acknowledge(platform, sequence)
+    if as_json:
+        return print_json({"sequence": reached})
+    return stdout.print(f"Acknowledged up to {reached}.")

@@ -1,0 +1,113 @@
+"""Counts, explanations, dead letters, and an authorised request for everything else."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from ..session import Session
+from .output import As, AsJson, print_json, print_rows, session, stdout
+
+letters = typer.Typer(no_args_is_help=True, help="Records that no handler could take.")
+SERVICES = ("intake", "verification", "referral", "exchange")
+Service = Annotated[str, typer.Option(help="The service; default: all.")]
+Letter = Annotated[str, typer.Argument(help="The dead letter's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(letters, name="dead-letters")
+    app.command()(counts)
+    app.command()(explain)
+    app.command("http")(http_request)
+
+
+def counts(credentials: As = None, as_json: AsJson = False) -> None:
+    """Reports, persons, erased: side by side, never one number."""
+    with session(credentials) as platform:
+        answer = platform.get("/v1/counts")
+    if as_json:
+        return print_json(answer)
+    return print_rows(("what", "how many"), list(answer.items()))
+
+
+def explain(
+    event: Annotated[str, typer.Argument(help="The event's id.")],
+    agency: Annotated[str, typer.Option(help="The partner's id.")],
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a partner sees what it sees of an event."""
+    with session(credentials) as platform:
+        answer = platform.get(f"/v1/decisions/{event}", agency=agency)
+    if as_json:
+        return print_json(answer)
+    if not answer["releases"]:
+        stdout.print(f"{agency} sees nothing of it: no policy permits its envelope.")
+    for release in answer["releases"]:
+        stdout.print(f"{release['kind']} {release['sequence']} ({release['state']})")
+        stdout.print(f"  sees      {', '.join(release['classes']) or 'nothing'}")
+        stdout.print(f"  withheld  {', '.join(release['withheld']) or 'nothing'}")
+    for policy, reason in answer["policy_reasons"].items():
+        stdout.print(f"  {policy}: {reason}", markup=False)
+    return None
+
+
+@letters.command("list")
+def list_letters(service: Service = "", credentials: As = None, as_json: AsJson = False) -> None:
+    """Open letters: what failed, and what waits behind it."""
+    found = []
+    with session(credentials) as platform:
+        for name in [service] if service else SERVICES:
+            answer = platform.get(f"/v1/{name}/dead-letters")
+            found += [{"service": name, **letter} for letter in answer["dead_letters"]]
+    if as_json:
+        return print_json(found)
+    return print_rows(
+        ("service", "id", "state", "topic", "partition", "offset", "error"),
+        [
+            (f["service"], f["id"], f["state"], f["topic"], f["partition"], f["offset"], f["error"])
+            for f in found
+        ],
+    )
+
+
+@letters.command()
+def retry(letter: Letter, service: Service, credentials: As = None) -> None:
+    """Handle it again; what waits behind it follows in order."""
+    with session(credentials) as platform:
+        _decided(platform, f"/v1/{service}/dead-letters/{letter}/retry", {})
+
+
+@letters.command()
+def skip(
+    letter: Letter,
+    service: Service,
+    reason: Annotated[str, typer.Option(help="Why; it is audited.")],
+    credentials: As = None,
+) -> None:
+    """Never handle it."""
+    with session(credentials) as platform:
+        _decided(platform, f"/v1/{service}/dead-letters/{letter}/skip", {"reason": reason})
+
+
+def _decided(platform: Session, path: str, body: dict[str, str]) -> None:
+    stdout.print(f"The letter is now: {platform.post(path, body)['state']}.")
+
+
+def http_request(
+    method: Annotated[str, typer.Argument(help="GET, POST, …")],
+    path: Annotated[str, typer.Argument(help="A path with its query, such as /v1/events?limit=10.")],
+    data: Annotated[str | None, typer.Option(help="A JSON body; - reads it from stdin.")] = None,
+    credentials: As = None,
+) -> None:
+    """An authorised request, for when curl cannot sign."""
+    options = {}
+    if data is not None:
+        try:
+            options["json"] = json.loads(sys.stdin.read() if data == "-" else data)
+        except ValueError as error:
+            raise typer.BadParameter(f"the body is not JSON: {error}") from None
+    with session(credentials) as platform:
+        typer.echo(platform.request(method.upper(), path, **options).text)

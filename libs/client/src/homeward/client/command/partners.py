@@ -1,0 +1,130 @@
+"""``homeward partner``: the registry, for operators."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..credentials import create
+from .output import As, AsJson, print_json, print_rows, session, stdout
+
+commands = typer.Typer(no_args_is_help=True, help="Register partners and what they may ever see.")
+Agency = Annotated[str, typer.Argument(help="The partner's id: lower-case letters, digits, hyphens.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(commands, name="partner")
+
+
+@commands.command()
+def add(
+    agency: Agency,
+    name: Annotated[str, typer.Option(help="The partner's name for people.")],
+    kind: Annotated[str, typer.Option(help="HTCDS org_Type: NGO, LawEnforcement, …")],
+    country: Annotated[str, typer.Option(help="ISO alpha-3.")],
+    purpose: Annotated[list[str], typer.Option(help="search, identification, assistance; repeat.")],
+    clearance: Annotated[list[str], typer.Option(help="A field class it may ever be given; repeat.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Make a key pair and write the partner's credentials here.")
+    ] = None,
+    public_jwk: Annotated[Path | None, typer.Option(help="The partner's own public key (JWK).")] = None,
+    data_home: Annotated[str | None, typer.Option(help="Country of its storage; default: its own.")] = None,
+    accredited: Annotated[bool, typer.Option(help="Accredited to assist people.")] = False,
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a partner. Better that it makes its own key and sends only the public half."""
+    if (out is None) == (public_jwk is None):
+        raise typer.BadParameter("give either --out or --public-jwk")
+    with session(credentials) as platform:
+        base_url = platform.credentials.base_url
+        jwk = _jwk(public_jwk) if public_jwk else create(_given(out), base_url, agency)
+        body = {
+            "agency": agency, "name": name, "kind": kind, "country": country, "accredited": accredited,
+            "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "public_jwk": jwk,
+        }  # fmt: skip
+        try:
+            partner = platform.post("/v1/partners", body)
+        except Exception:
+            if out:
+                out.unlink(missing_ok=True)
+            raise
+    _show(partner, as_json)
+
+
+@commands.command("list")
+def list_partners(credentials: As = None, as_json: AsJson = False) -> None:
+    """All partners and how far their feeds have got."""
+    with session(credentials) as platform:
+        partners = platform.get("/v1/partners")["partners"]
+    if as_json:
+        return print_json(partners)
+    return print_rows(
+        ("partner", "kind", "country", "state", "events", "read", "acknowledged"),
+        [
+            (p["agency"], p["kind"], p["country"], "suspended" if p["suspended"] else "active",
+             p["last_seq"], p["read_seq"], p["acked_seq"])
+            for p in partners
+        ],
+    )  # fmt: skip
+
+
+@commands.command()
+def show(agency: Agency, credentials: As = None, as_json: AsJson = False) -> None:
+    """One partner."""
+    with session(credentials) as platform:
+        _show(platform.get(f"/v1/partners/{agency}"), as_json)
+
+
+@commands.command()
+def suspend(agency: Agency, credentials: As = None, as_json: AsJson = False) -> None:
+    """From now on the partner reads nothing."""
+    with session(credentials) as platform:
+        _show(platform.post(f"/v1/partners/{agency}/suspend"), as_json)
+
+
+@commands.command()
+def resume(agency: Agency, credentials: As = None, as_json: AsJson = False) -> None:
+    """The partner reads again."""
+    with session(credentials) as platform:
+        _show(platform.post(f"/v1/partners/{agency}/resume"), as_json)
+
+
+@commands.command("rotate-key")
+def rotate_key(
+    agency: Agency,
+    out: Annotated[Path | None, typer.Option(help="Make a key pair and write credentials here.")] = None,
+    public_jwk: Annotated[Path | None, typer.Option(help="The partner's new public key (JWK).")] = None,
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace a partner's key."""
+    if (out is None) == (public_jwk is None):
+        raise typer.BadParameter("give either --out or --public-jwk")
+    with session(credentials) as platform:
+        base_url = platform.credentials.base_url
+        jwk = _jwk(public_jwk) if public_jwk else create(_given(out), base_url, agency)
+        _show(platform.post(f"/v1/partners/{agency}/rotate-key", {"public_jwk": jwk}), as_json)
+
+
+def _show(partner: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return print_json(partner)
+    for field, value in partner.items():
+        stdout.print(f"{field:>14}  {', '.join(value) if isinstance(value, list) else value}", markup=False)
+    return None
+
+
+def _jwk(path: Path) -> dict[str, Any]:
+    try:
+        jwk: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise typer.BadParameter(f"{path} is no JWK file") from None
+    return jwk
+
+
+def _given(out: Path | None) -> Path:
+    assert out is not None
+    return out

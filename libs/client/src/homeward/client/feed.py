@@ -1,0 +1,46 @@
+"""A partner's feed: page by page, from where we were."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .session import Session
+
+Event = dict[str, Any]
+"""A CloudEvent (JSON format) as the platform serves it."""
+
+
+def pages(
+    session: Session, cursor: str | None = None, *, limit: int = 500, wait: int = 0
+) -> Iterator[tuple[list[Event], str]]:
+    """Pages after ``cursor`` until caught up: their events and the cursor behind them."""
+    while True:
+        page = session.get("/v1/events", cursor=cursor, limit=limit, wait=wait)
+        cursor = page["cursor"]
+        if page["events"]:
+            yield page["events"], page["cursor"]
+        if not page["more"]:
+            return
+
+
+def follow(session: Session, store: Path, *, limit: int = 500) -> Iterator[Event]:
+    """Events as they come, for ever, continuing where ``store`` (a file) says we were.
+
+    The cursor is stored when the next page is asked for, so after a crash a page may come again:
+    handle an event's id once.
+    """
+    cursor = store.read_text().strip() or None if store.exists() else None
+    while True:
+        page = session.get("/v1/events", cursor=cursor, limit=limit, wait=30)
+        yield from page["events"]
+        if page["cursor"] != cursor:
+            cursor = page["cursor"]
+            fresh = store.with_name(f".{store.name}.new")
+            fresh.write_text(page["cursor"] + "\n")
+            fresh.replace(store)
+
+
+def acknowledge(session: Session, sequence: int) -> int:
+    """Tell that the feed was handled up to ``sequence``; how far is acknowledged now."""
+    acknowledged: int = session.post("/v1/events/ack", {"sequence": sequence})["sequence"]
+    return acknowledged

@@ -1,0 +1,148 @@
+"""The single-node edition: embedded PostgreSQL, the embedded log, all services in one process."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from homeward.audit import app as audit
+from homeward.audit import configure as audit_secrets
+from homeward.audit.settings import Settings as AuditSettings
+from homeward.common import http, jose
+from homeward.common.auth import IssuerVerifier
+from homeward.common.broker.postgres import PostgresBroker
+from homeward.common.db import create_engine
+from homeward.common.envelope import topic_of
+from homeward.common.main import consume_loops, listen, relay_of, serve, together
+from homeward.common.migrate import upgrade
+from homeward.common.parts import Service
+from homeward.exchange import app as exchange
+from homeward.exchange import configure as exchange_secrets
+from homeward.exchange.settings import Settings as ExchangeSettings
+from homeward.intake import app as intake
+from homeward.intake.settings import Settings as IntakeSettings
+from homeward.keyring import app as keyring
+from homeward.keyring import configure as keyring_secrets
+from homeward.keyring.services import Services
+from homeward.keyring.settings import Settings as KeyringSettings
+from homeward.referral import app as referral
+from homeward.referral.settings import Settings as ReferralSettings
+from homeward.verification import app as verification
+from homeward.verification.settings import Settings as VerificationSettings
+
+from .gateway import Gateway
+from .postgres import EmbeddedPostgres
+
+log = logging.getLogger(__name__)
+NAMES = ("keyring", "intake", "verification", "referral", "exchange", "audit")
+LOG_DATABASE = "homeward_log"
+
+
+def write_secrets(data: Path, base_url: str) -> Path:
+    """Secrets of this deployment in ``data/secrets``, staff credentials in ``data/credentials``; what is
+    there is kept. The folder of the secrets."""
+    secrets = data / "secrets"
+    keyring_secrets.configure(secrets)
+    exchange_secrets.configure(secrets, base_url, data / "credentials")
+    audit_secrets.write_log_key(secrets / "log.key")
+    return secrets
+
+
+def create_services(secrets: Path, base_url: str, database: Callable[[str], str]) -> list[Service]:
+    """All six services over ``database(name)`` URLs and one embedded log, keyring first."""
+    broker = PostgresBroker(database(LOG_DATABASE).replace("+asyncpg", ""), partitions=1)
+    issuer_key = jose.read_key(secrets / "issuer.jwk")
+
+    async def jwks() -> dict[str, Any]:
+        return {"keys": [jose.public_jwk(issuer_key)]}
+
+    def common(name: str) -> dict[str, Any]:
+        return {"database_url": database(f"homeward_{name}"), "public_url": base_url}
+
+    def outside(name: str) -> dict[str, Any]:
+        return {
+            "engine": create_engine(database(f"homeward_{name}"), pool_size=3),
+            "broker": broker,
+            "verifier": IssuerVerifier(base_url, jwks),
+        }
+
+    keys = keyring.create_service(
+        KeyringSettings(
+            **common("keyring"), kek_file=secrets / "kek", services_file=secrets / "services.json"
+        ),
+        **outside("keyring"),
+    )
+    known: Services = keys.parts.own["services"]
+
+    def keyed(name: str) -> dict[str, Any]:
+        return outside(name) | {"keyring": known.keyring_of(name)}
+
+    return [
+        keys,
+        intake.create_service(
+            IntakeSettings(**common("intake"), service_key_file=secrets / "intake.jwk"), **keyed("intake")
+        ),
+        verification.create_service(VerificationSettings(**common("verification")), **keyed("verification")),
+        referral.create_service(ReferralSettings(**common("referral")), **keyed("referral")),
+        exchange.create_service(
+            ExchangeSettings(**common("exchange"), staff_file=secrets / "staff.json"),
+            issuer_key=issuer_key,
+            **keyed("exchange"),
+        ),
+        audit.create_service(
+            AuditSettings(**common("audit"), log_key_file=secrets / "log.key"), **keyed("audit")
+        ),
+    ]
+
+
+@asynccontextmanager
+async def open_edition(data: Path, base_url: str) -> AsyncIterator[list[Service]]:
+    """Everything migrated and ready to run; closed at the end of the context."""
+    secrets = write_secrets(data, base_url)
+    postgres = await asyncio.to_thread(EmbeddedPostgres, data / "postgres")
+    try:
+        await postgres.prepare([LOG_DATABASE, *(f"homeward_{name}" for name in NAMES)])
+        for name in NAMES:
+            await upgrade(name, postgres.url(f"homeward_{name}"))
+        services = create_services(secrets, base_url, postgres.url)
+        await services[0].parts.broker.ensure_topics([topic_of(name) for name in NAMES])
+        try:
+            yield services
+        finally:
+            await services[0].parts.broker.close()
+            for service in services:
+                await service.parts.engine.dispose()
+    finally:
+        await asyncio.to_thread(postgres.stop)
+
+
+async def run(data: Path, host: str, port: int, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+    """Serve until ``stop``; ``ready`` is told the base URL when all of it answers."""
+    listening = listen(host, port)
+    base_url = f"http://{host}:{listening.getsockname()[1]}"
+    async with open_edition(data, base_url) as services:
+        gateway = Gateway(services, {s.name: http.create_app(s) for s in services})
+        loops = [loop for s in services for loop in (relay_of(s).run, *consume_loops(s))]
+        await together(
+            stop,
+            serve(gateway, listening, stop),
+            _announce(services, base_url, stop, ready),
+            *(loop(stop) for loop in loops),
+        )
+
+
+async def _announce(
+    services: list[Service],
+    base_url: str,
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+) -> None:
+    """Say ready once every service is, then stay until the end."""
+    while not stop.is_set():
+        if not [reason for service in services for reason in await http.not_ready(service)]:
+            ready(base_url)
+            break
+        await asyncio.sleep(0.05)
+    await stop.wait()
