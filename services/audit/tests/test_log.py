@@ -103,3 +103,13 @@ async def test_the_origin_is_the_verifier_keys_name(database: str, key_file: Pat
         "paths"
     ].keys()
     assert WIDTH == 256
+
+
+async def test_what_is_lost_is_an_error_and_never_served_short(world: World, service: Service) -> None:
+    await grow(world, service)
+    await world.execute(service, "UPDATE tiles SET data = substr(data, 1, 32) WHERE (level, index) = (0, 1)")
+    await world.execute(service, "DELETE FROM entries WHERE index = 300")
+    async with world.client(service) as client:
+        for path in ("0/001", "entries/001", "entries/001.p/45"):
+            assert (await client.get(f"/log/tile/{path}")).status_code == 500
+        assert (await client.get("/log/tile/entries/001.p/44")).status_code == 200

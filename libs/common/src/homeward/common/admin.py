@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from . import dead_letters as letters
 from .auth import Actor, require
+from .broker import lag
 from .contracts import DeadLetterRetried, DeadLetterSkipped
-from .parts import Parts
+from .envelope import topics_of
+from .parts import Parts, Service
 from .problems import Problem
 from .tables import outbox, relay_state
 
@@ -61,6 +63,14 @@ class OutboxState(BaseModel):
     oldest_unsequenced_seconds: float | None
 
 
+class ConsumerState(BaseModel):
+    """How far a service has got with what others published."""
+
+    group: str
+    lag: int
+    """Records yet to be handled."""
+
+
 def router(service: str) -> APIRouter:
     """The admin routes of ``service``."""
     routes = APIRouter(prefix=f"/v1/{service}", tags=["operations"])
@@ -70,6 +80,7 @@ def router(service: str) -> APIRouter:
     )
     routes.add_api_route("/dead-letters/{letter_id}/skip", skip, methods=["POST"], response_model=DeadLetter)
     routes.add_api_route("/outbox", outbox_state, response_model=OutboxState)
+    routes.add_api_route("/consumer", consumer_state, response_model=ConsumerState)
     return routes
 
 
@@ -120,6 +131,14 @@ async def outbox_state(request: Request, actor: Operator) -> OutboxState:
         unsequenced=totals.waiting,
         oldest_unsequenced_seconds=age,
     )
+
+
+async def consumer_state(request: Request, actor: Operator) -> ConsumerState:
+    """How many records wait to be handled."""
+    service: Service = request.app.state.service
+    topics = topics_of(service.consumers)
+    behind = await lag(service.parts.broker, service.name, topics) if topics else 0
+    return ConsumerState(group=service.name, lag=behind)
 
 
 def _parts(request: Request) -> Parts:

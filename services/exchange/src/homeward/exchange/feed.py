@@ -98,7 +98,7 @@ def _without_content(row: Any) -> dict[str, Any]:
         data: dict[str, Any] = {
             "release": str(row.release_id),
             "release_sequence": f"{row.retracted_seq:020d}",
-            "classes": "all" if row.whole else row.classes,
+            "retracted": "all" if row.whole else row.classes,
         }
         return {"type": RETRACTED, "data": data}
     if row.kind == feeds.ERASURE:

@@ -79,7 +79,7 @@ async def tile_prefix(db: AsyncConnection, level: int, index: int, width: int = 
     wanted = sa.select(sa.func.substr(tiles.c.data, 1, width * HASH_SIZE)).where(
         tiles.c.level == level,
         tiles.c.index == index,
-        sa.true(),
+        sa.func.octet_length(tiles.c.data) >= width * HASH_SIZE,
     )
     data: bytes | None = await db.scalar(wanted)
     return data

@@ -1,0 +1,5 @@
+"""``python -m homeward.client``: the ``homeward`` command."""
+
+from .command import main
+
+main()

@@ -1,0 +1,211 @@
+"""The story: a list comes in, three partners read, one consent is withdrawn, one person erased, and an
+auditor checks it all."""
+
+import csv
+import time
+from base64 import b64decode
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from homeward.client import bundle
+from homeward.client.command.output import progress, stderr
+from homeward.client.credentials import Credentials
+from homeward.client.lists import Imported, send_list
+from homeward.client.session import Session, Unreachable
+from homeward.tlog.checkpoint import open_checkpoint
+from homeward.tlog.merkle import leaf_hash, verify_inclusion
+from homeward.tlog.note import VerifierKey
+
+from .figures import Figures
+from .partners import CONSENTS, ERASED, PARTNERS, RETRACTED, PartnerFeed
+
+LIST = Path(str(files("homeward.onebox") / "sample" / "list-1800.csv"))
+SERVICES = ("intake", "verification", "referral", "exchange", "keyring", "audit")
+SETTLE_LIMIT = 180
+
+
+class Story:
+    """Told once, against a platform that has nothing in it yet."""
+
+    def __init__(self, base_url: str, folder: Path) -> None:
+        self._folder = folder
+        self._base_url = base_url
+        self._operator = self._staff("operator")
+        self._caseworker = self._staff("caseworker")
+        self._auditor = self._staff("auditor")
+
+    def run(self, figures: Figures) -> Figures:
+        """All of it; what is not as it must be is noted in the figures."""
+        _say("registering three partners")
+        partners = [PartnerFeed.register(p, self._operator, self._folder) for p in PARTNERS]
+        imported = self._import(figures)
+        self._pull(partners, figures)
+        self._withdraw(partners, imported, figures)
+        self._erase(partners, imported, figures)
+        for partner in partners:
+            self._finish(partner, figures)
+        self._audit(imported, figures)
+        return figures
+
+    def _import(self, figures: Figures) -> Imported:
+        started = time.monotonic()
+        with progress("importing the list") as report:
+            imported = send_list(self._caseworker, LIST, consents=CONSENTS, progress=report)
+        figures.seconds["import"] = round(time.monotonic() - started, 1)
+        figures.reports, figures.rejected = imported.accepted, imported.rejected
+        figures.check(
+            imported.accepted + imported.rejected == imported.rows == 1_800, "rows were lost on import"
+        )
+        return imported
+
+    def _pull(self, partners: list[PartnerFeed], figures: Figures) -> None:
+        _say("partners pull until caught up")
+        started = time.monotonic()
+        self._settle()
+        figures.seconds["visible"] = round(time.monotonic() - started, 1)
+        for partner in partners:
+            partner.pull()
+            partner.acknowledge()
+        counts = self._operator.get("/v1/counts")
+        figures.persons = counts["persons"]
+        figures.cases = sum(e["type"] == "homeward.case.opened.v1" for e in partners[-1].events)
+        received = sum(e["type"] == "homeward.report.received.v1" for e in partners[-1].events)
+        figures.check(counts["reports"] == figures.reports, "verification does not have every report")
+        figures.check(
+            received == figures.reports, "the NGO, whom every family trusts, was not given every report"
+        )
+        figures.check(figures.cases == figures.persons, "there is not one case for each person")
+
+    def _withdraw(self, partners: list[PartnerFeed], imported: Imported, figures: Figures) -> None:
+        _say("one family withdraws its consent")
+        person, subjects = self._somebody_all_see(partners, imported, after=0)
+        withdrawn = self._caseworker.post("/v1/consents/withdrawals", {"person_id": person})
+        figures.check(bool(withdrawn["consents"]), "there was no consent to withdraw")
+        for partner in partners:
+            told = [
+                e for e in partner.pull() if e["type"] == RETRACTED and e["subject"] == subjects[partner.name]
+            ]
+            figures.check(bool(told), f"{partner.name} was not told of the withdrawal")
+            figures.check(
+                not partner.served_about(subjects[partner.name]),
+                f"{partner.name} still reads what was withdrawn",
+            )
+            partner.acknowledge()
+
+    def _erase(self, partners: list[PartnerFeed], imported: Imported, figures: Figures) -> None:
+        _say("one person is erased")
+        person, subjects = self._somebody_all_see(partners, imported, after=900)
+        self._operator.post(f"/v1/persons/{person}/erase", {"reporters": False})
+        self._settle()
+        for partner in partners:
+            told = [
+                e for e in partner.pull() if e["type"] == ERASED and e["subject"] == subjects[partner.name]
+            ]
+            figures.check(len(told) == 1, f"{partner.name} was not told of the erasure")
+            figures.check(
+                not partner.served_about(subjects[partner.name]),
+                f"{partner.name} still reads an erased person",
+            )
+            partner.acknowledge()
+        figures.erased = self._operator.get("/v1/counts")["erased"]
+        figures.check(figures.erased == 1, "the person is not erased")
+
+    def _finish(self, partner: PartnerFeed, figures: Figures) -> None:
+        sequences = [int(event["sequence"]) for event in partner.events]
+        figures.check(sequences == list(range(1, len(sequences) + 1)), f"{partner.name}'s feed is not dense")
+        shown = partner.figures()
+        figures.check(
+            set(shown["classes"]) <= set(partner.profile["clearance"]), f"{partner.name} was shown too much"
+        )
+        registered = self._operator.get(f"/v1/partners/{partner.name}")
+        figures.check(
+            registered["acked_seq"] == registered["last_seq"], f"{partner.name} has not acknowledged all"
+        )
+        figures.retractions += sum(event["type"] == RETRACTED for event in partner.events)
+        figures.partners[partner.name] = shown
+
+    def _audit(self, imported: Imported, figures: Figures) -> None:
+        _say("an auditor verifies the log offline")
+        self._settle()
+        vkey = self._auditor.public("/log/vkey").decode().strip()
+        file = self._folder / "log.zip"
+        with progress("fetching the log") as report:
+            bundle.fetch(self._auditor, file, report)
+        try:
+            found = bundle.verify(file, vkey)
+        except ValueError as error:
+            figures.log = {"size": 0, "verified": False, "gaps": 0}
+            figures.check(False, f"the log does not verify: {error}")
+            return
+        gaps = sum(len(ranges) for ranges in found.gaps.values())
+        figures.log = {"size": found.size, "verified": True, "gaps": gaps}
+        figures.check(gaps == 0, "the log has gaps")
+        receipt = next(r for r in imported.results if r["outcome"] == "accepted")
+        figures.check(
+            self._proven(receipt["event_id"], vkey), "a receipt's event is not proven to be in the log"
+        )
+
+    def _proven(self, event_id: str, vkey: str) -> bool:
+        proof = self._auditor.get("/log/proof/inclusion", event_id=event_id)
+        checkpoint, _ = open_checkpoint(proof["checkpoint"].encode(), VerifierKey.parse(vkey))
+        path = [b64decode(node) for node in proof["proof"]]
+        leaf = leaf_hash(b64decode(proof["leaf"]))
+        try:
+            verify_inclusion(leaf, proof["index"], checkpoint.size, path, checkpoint.root)
+        except ValueError:
+            return False
+        return True
+
+    def _somebody_all_see(
+        self, partners: list[PartnerFeed], imported: Imported, after: int
+    ) -> tuple[str, dict[str, str]]:
+        """A person all partners were given something of: the id, and each partner's own id for it."""
+        with LIST.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for result in imported.results[after:]:
+            cells = rows[result["row"] - 1]
+            if result["outcome"] != "accepted" or cells["citizenship"] != "CHN":
+                continue
+            person = self._person(result["report_id"])
+            subjects = {p.name: s for p in partners if (s := self._subject(p, result["event_id"]))}
+            if len(subjects) == len(partners):
+                return person, subjects
+        raise AssertionError("the sample has nobody whom all partners see")
+
+    def _person(self, report_id: str) -> str:
+        found = self._operator.get("/v1/persons", report_id=report_id)["persons"]
+        person: str = found[0]["person_id"]
+        return person
+
+    def _subject(self, partner: PartnerFeed, event_id: str) -> str | None:
+        decided = self._auditor.get(f"/v1/decisions/{event_id}", agency=partner.name)
+        live = {r["sequence"] for r in decided["releases"] if r["state"] == "live"}
+        return next((e["subject"] for e in partner.events if int(e["sequence"]) in live), None)
+
+    def _settle(self) -> None:
+        """Wait until nothing is under way any more."""
+        deadline = time.monotonic() + SETTLE_LIMIT
+        quiet = 0
+        while quiet < 2:
+            quiet = quiet + 1 if self._is_quiet() else 0
+            if time.monotonic() > deadline:
+                raise Unreachable(f"events are still under way after {SETTLE_LIMIT} s")
+            time.sleep(0.1)
+
+    def _is_quiet(self) -> bool:
+        for service in SERVICES:
+            outbox = self._operator.get(f"/v1/{service}/outbox")
+            if outbox["unsequenced"] or outbox["sequenced"] != outbox["published"]:
+                return False
+            if self._operator.get(f"/v1/{service}/consumer")["lag"]:
+                return False
+        topics: list[dict[str, Any]] = self._auditor.get("/v1/audit/completeness")["topics"]
+        return all(topic["lag"] == 0 for topic in topics)
+
+    def _staff(self, role: str) -> Session:
+        return Session(Credentials.read(self._folder / "credentials" / f"{role}.json"))
+
+
+def _say(what: str) -> None:
+    stderr.print(f"[dim]· {what}[/]")
