@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from homeward.audit import app as audit
-from homeward.audit import configure as audit_secrets
 from homeward.audit.settings import Settings as AuditSettings
 from homeward.common import http, jose
 from homeward.common.auth import IssuerVerifier
@@ -19,12 +18,10 @@ from homeward.common.main import consume_loops, listen, relay_of, serve, togethe
 from homeward.common.migrate import upgrade
 from homeward.common.parts import Service
 from homeward.exchange import app as exchange
-from homeward.exchange import configure as exchange_secrets
 from homeward.exchange.settings import Settings as ExchangeSettings
 from homeward.intake import app as intake
 from homeward.intake.settings import Settings as IntakeSettings
 from homeward.keyring import app as keyring
-from homeward.keyring import configure as keyring_secrets
 from homeward.keyring.services import Services
 from homeward.keyring.settings import Settings as KeyringSettings
 from homeward.referral import app as referral
@@ -34,20 +31,11 @@ from homeward.verification.settings import Settings as VerificationSettings
 
 from .gateway import Gateway
 from .postgres import EmbeddedPostgres
+from .secrets import write_secrets
 
 log = logging.getLogger(__name__)
 NAMES = ("keyring", "intake", "verification", "referral", "exchange", "audit")
 LOG_DATABASE = "homeward_log"
-
-
-def write_secrets(data: Path, base_url: str) -> Path:
-    """Secrets of this deployment in ``data/secrets``, staff credentials in ``data/credentials``; what is
-    there is kept. The folder of the secrets."""
-    secrets = data / "secrets"
-    keyring_secrets.configure(secrets)
-    exchange_secrets.configure(secrets, base_url, data / "credentials")
-    audit_secrets.write_log_key(secrets / "log.key")
-    return secrets
 
 
 def create_services(secrets: Path, base_url: str, database: Callable[[str], str]) -> list[Service]:

@@ -1,0 +1,52 @@
+"""One base URL for services on ports of their own, as a gateway gives it to partners."""
+
+from __future__ import annotations
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+OWNERS = {
+    "intake": ("/v1/reports", "/v1/receipts", "/v1/receipt-keys", "/v1/report-columns", "/v1/intake"),
+    "verification": ("/v1/persons", "/v1/counts", "/v1/matching-index", "/v1/verification"),
+    "referral": ("/v1/cases", "/v1/referrals", "/v1/referral"),
+    "audit": ("/log", "/v1/audit"),
+    "keyring": ("/v1/keyring",),  # its admin routes; keys are for services, which do not come this way
+}
+
+
+class Proxy:
+    """An ASGI application that passes requests on; what no other service owns is exchange's."""
+
+    def __init__(self, ports: dict[str, int]) -> None:
+        self._ports = ports
+        self._http = httpx.AsyncClient(timeout=120, trust_env=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        port = self._ports[_owner(request.url.path)]
+        url = request.url.replace(scheme="http", hostname="127.0.0.1", port=port)
+        headers = {k: v for k, v in request.headers.items() if k not in {"host", "content-length"}}
+        try:
+            answer = await self._http.request(
+                request.method, str(url), content=await request.body(), headers=headers
+            )
+        except httpx.TransportError:
+            response = Response(status_code=503)
+        else:
+            kept = {
+                k: v for k, v in answer.headers.items() if k not in {"content-length", "content-encoding"}
+            }
+            response = Response(answer.content, answer.status_code, kept)
+        await response(scope, receive, send)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def _owner(path: str) -> str:
+    for name, prefixes in OWNERS.items():
+        if any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes):
+            return name
+    return "exchange"
