@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from harness.lists import write_list
 from harness.platform import Platform, Role
 from harness.settle import settle
 from homeward.client.lists import Imported, send_list
 from homeward.client.session import Session
 from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
-from homeward.onebox.sample.generate import generate
 
 ROWS = 600
-
-
-def write_list(file: Path, seed: int, rows: int) -> None:
-    cells = [row.cells for row in generate(seed, rows)]
-    with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, list(cells[0]))
-        writer.writeheader()
-        writer.writerows(cells)
 
 
 def import_while_killing(
@@ -55,8 +46,7 @@ def test_a_relay_and_a_consumer_killed_during_an_import_lose_and_double_nothing(
     ngo = next(p for p in PARTNERS if p["kind"] == "NGO")
     partner = PartnerFeed.register({**ngo, "agency": "kill-test-ngo"}, operator, platform.folder)
     before = operator.get("/v1/counts")
-    file = tmp_path / "list.csv"
-    write_list(file, seed=41, rows=ROWS)
+    file = write_list(tmp_path / "list.csv", seed=41, rows=ROWS)
     consents = [*CONSENTS, {**CONSENTS[-1], "recipient": partner.name}]
     victims = [("intake", "relay"), ("verification", "consume"), ("exchange", "consume")]
     imported = import_while_killing(platform, staff["caseworker"], file, consents, victims)

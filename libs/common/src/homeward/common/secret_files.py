@@ -28,12 +28,16 @@ def write_secret(path: Path, text: str, *, replace: bool = False) -> bool:
 
 
 def read_secret(path: Path) -> str:
-    """The text of a file that only its owner may read; SecretUnusable otherwise."""
+    """The text of a file that only its owner may read; SecretUnusable otherwise.
+
+    A file that root placed for us may be our group's too: that is how Kubernetes mounts secrets.
+    """
     try:
-        mode, text = stat.S_IMODE(path.stat().st_mode), path.read_text().strip()
+        found, text = path.stat(), path.read_text(errors="replace").strip()
     except OSError as error:
         raise SecretUnusable(f"cannot read {path}: {error.strerror}") from None
-    if mode & 0o077:
+    mode, placed = stat.S_IMODE(found.st_mode), found.st_uid == 0 != os.geteuid()
+    if mode & (0o027 if placed else 0o077):
         raise SecretUnusable(f"{path} can be read by others (mode {mode:04o}); run chmod 600 on it")
     return text
 

@@ -1,8 +1,8 @@
 """The log's signing key, from its file."""
 
-import stat
 from pathlib import Path
 
+from homeward.common.secret_files import SecretUnusable, read_hex_secret
 from homeward.tlog.note import NoteError, Signer
 
 
@@ -16,17 +16,9 @@ def read_signer(path: Path, origin: str) -> Signer:
     Raises LogKeyUnusable.
     """
     try:
-        mode, text = stat.S_IMODE(path.stat().st_mode), path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LogKeyUnusable(f"cannot read {path}: {type(error).__name__}") from None
-    if mode & 0o077:
-        raise LogKeyUnusable(f"{path} can be read by others (mode {mode:04o}); run chmod 600 on it")
-    try:
-        seed = bytes.fromhex(text)
-    except ValueError:
-        seed = b""
-    if len(seed) != 32:
-        raise LogKeyUnusable(f"{path} must hold 64 hexadecimal digits")
+        seed = read_hex_secret(path)
+    except SecretUnusable as error:
+        raise LogKeyUnusable(str(error)) from None
     try:
         return Signer(origin, seed)
     except NoteError:

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from homeward.common.contracts import OPEN_CLASSES, FieldClass
-from homeward.common.keys import LOOKUP, expand
+from homeward.common.keys import LOOKUP, KeyringUnavailable, expand
 from homeward.common.secret_files import read_hex_secret
 
 AUDIT = "audit"
@@ -34,8 +34,9 @@ ENTITLEMENTS: Mapping[str, frozenset[str]] = {
 """The classes each service needs to do its work, and no more; the default of the services file."""
 
 
-class KekUnusable(Exception):
-    """The key-encryption key cannot be used; the message says why and what to do."""
+class KekUnusable(KeyringUnavailable):
+    """The data keys are wrapped by another key-encryption key than the one given. It is waited for, like a
+    keyring that is away: with the right key everything goes on, and nothing was lost meanwhile."""
 
 
 class Kek:
@@ -60,11 +61,18 @@ class Kek:
         """The data key; KekUnusable if it was wrapped by another key or for another subject."""
         try:
             return self._aead.decrypt(wrapped[:12], wrapped[12:], self._aad(subject))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise KekUnusable("a data key was wrapped by another key-encryption key") from None
 
     def _aad(self, subject: str) -> bytes:
         return f"homeward data key|{self.id}|{subject}".encode()
+
+
+def held_of(subject: str, service: str, classes: frozenset[str]) -> frozenset[str]:
+    """Of ``classes``, those that ``service`` is given of ``subject``: the keys by which another service
+    makes its look-up hashes, or audit seals its copies, are that service's alone."""
+    others = subject.startswith("service:") and subject != f"service:{service}"
+    return classes - {LOOKUP, AUDIT} if others else classes
 
 
 def new_data_key() -> bytes:

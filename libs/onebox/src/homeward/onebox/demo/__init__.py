@@ -27,7 +27,7 @@ def run_demo(data: Path | None, report: Path | None) -> int:
     folder = data or Path(tempfile.mkdtemp(prefix="homeward-demo-"))
     try:
         with Server(folder) as server:
-            figures = Story(server.base_url, folder).run(Figures(seconds={"start": server.start_seconds}))
+            figures = Story(folder).run(Figures(seconds={"start": server.start_seconds}))
             figures.seconds["total"] = round(time.monotonic() - started, 1)
             figures.seconds["cpu"] = server.cpu_seconds()
     except (ServerFailed, Refused, Unreachable) as error:

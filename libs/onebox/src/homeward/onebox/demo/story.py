@@ -26,19 +26,30 @@ SETTLE_LIMIT = 180
 
 
 class Story:
-    """Told once, against a platform that has nothing in it yet."""
+    """Told once, against a platform whose staff credentials are in ``folder``; ``list_file`` is new to it."""
 
-    def __init__(self, base_url: str, folder: Path) -> None:
+    def __init__(self, folder: Path, list_file: Path = LIST) -> None:
         self._folder = folder
-        self._base_url = base_url
+        self._list = list_file
         self._operator = self._staff("operator")
         self._caseworker = self._staff("caseworker")
         self._auditor = self._staff("auditor")
+        self._before: dict[str, int] = {}
 
     def run(self, figures: Figures) -> Figures:
         """All of it; what is not as it must be is noted in the figures."""
+        partners: list[PartnerFeed] = []
+        try:
+            return self._tell(figures, partners)
+        finally:
+            sessions = [self._operator, self._caseworker, self._auditor]
+            for session in (*sessions, *(partner.session for partner in partners)):
+                session.close()
+
+    def _tell(self, figures: Figures, partners: list[PartnerFeed]) -> Figures:
+        self._before = self._operator.get("/v1/counts")
         _say("registering three partners")
-        partners = [PartnerFeed.register(p, self._operator, self._folder) for p in PARTNERS]
+        partners += [PartnerFeed.register(p, self._operator, self._folder) for p in PARTNERS]
         imported = self._import(figures)
         self._pull(partners, figures)
         self._withdraw(partners, imported, figures)
@@ -51,11 +62,12 @@ class Story:
     def _import(self, figures: Figures) -> Imported:
         started = time.monotonic()
         with progress("importing the list") as report:
-            imported = send_list(self._caseworker, LIST, consents=CONSENTS, progress=report)
+            imported = send_list(self._caseworker, self._list, consents=CONSENTS, progress=report)
         figures.seconds["import"] = round(time.monotonic() - started, 1)
         figures.reports, figures.rejected = imported.accepted, imported.rejected
         figures.check(
-            imported.accepted + imported.rejected == imported.rows == 1_800, "rows were lost on import"
+            imported.accepted + imported.rejected == imported.rows == len(self._rows()),
+            "rows were lost on import",
         )
         return imported
 
@@ -67,7 +79,7 @@ class Story:
         for partner in partners:
             partner.pull()
             partner.acknowledge()
-        counts = self._operator.get("/v1/counts")
+        counts = self._counted()
         figures.persons = counts["persons"]
         figures.cases = sum(e["type"] == "homeward.case.opened.v1" for e in partners[-1].events)
         received = sum(e["type"] == "homeward.report.received.v1" for e in partners[-1].events)
@@ -95,7 +107,7 @@ class Story:
 
     def _erase(self, partners: list[PartnerFeed], imported: Imported, figures: Figures) -> None:
         _say("one person is erased")
-        person, subjects = self._somebody_all_see(partners, imported, after=900)
+        person, subjects = self._somebody_all_see(partners, imported, after=imported.rows // 2)
         self._operator.post(f"/v1/persons/{person}/erase", {"reporters": False})
         self._settle()
         for partner in partners:
@@ -108,7 +120,7 @@ class Story:
                 f"{partner.name} still reads an erased person",
             )
             partner.acknowledge()
-        figures.erased = self._operator.get("/v1/counts")["erased"]
+        figures.erased = self._counted()["erased"]
         figures.check(figures.erased == 1, "the person is not erased")
 
     def _finish(self, partner: PartnerFeed, figures: Figures) -> None:
@@ -161,8 +173,7 @@ class Story:
         self, partners: list[PartnerFeed], imported: Imported, after: int
     ) -> tuple[str, dict[str, str]]:
         """A person all partners were given something of: the id, and each partner's own id for it."""
-        with LIST.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = self._rows()
         for result in imported.results[after:]:
             cells = rows[result["row"] - 1]
             if result["outcome"] != "accepted" or cells["citizenship"] != "CHN":
@@ -202,6 +213,15 @@ class Story:
                 return False
         topics: list[dict[str, Any]] = self._auditor.get("/v1/audit/completeness")["topics"]
         return all(topic["lag"] == 0 for topic in topics)
+
+    def _counted(self) -> dict[str, int]:
+        """What there is more of than before."""
+        now = self._operator.get("/v1/counts")
+        return {name: now[name] - self._before[name] for name in ("reports", "persons", "erased")}
+
+    def _rows(self) -> list[dict[str, str]]:
+        with self._list.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
 
     def _staff(self, role: str) -> Session:
         return Session(Credentials.read(self._folder / "credentials" / f"{role}.json"))

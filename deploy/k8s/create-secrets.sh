@@ -1,0 +1,19 @@
+#!/bin/sh
+# create-secrets.sh FOLDER: gives each service what it alone needs of FOLDER, as a Secret of its name.
+# docs/operations.md says how FOLDER is made; <service>.database-url in it is yours to write.
+set -eu
+cd "$1"
+
+# secret SERVICE ARGUMENT…: server-side, so that no annotation holds a second copy
+secret() {
+  service=$1; shift
+  kubectl -n homeward create secret generic "$service" --from-file=database-url="$service.database-url" "$@" \
+    --dry-run=client -o yaml | kubectl apply --server-side -f -
+}
+
+for service in intake verification referral; do
+  secret $service --from-file=service.jwk=$service.jwk
+done
+secret exchange --from-file=service.jwk=exchange.jwk --from-file=issuer.jwk --from-file=staff.json
+secret audit --from-file=service.jwk=audit.jwk --from-file=log.seed
+secret keyring --from-file=kek --from-file=services.json
