@@ -1,19 +1,14 @@
 """A world with one tiny service in it, and the two brokers."""
 
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.world import World, open_world
 from homeward.common.broker import Broker, open_broker
-from homeward.common.parts import Handler, Service
-from homeward.common.settings import ServiceSettings
+from homeward.common.parts import Service
 
-TINY = Path(__file__).with_name("tiny")
-sys.path.append(str(TINY))  # `homeward` is a namespace: its parts may lie anywhere
+from .noting import Settings, create_service
 
 
 @pytest.fixture
@@ -25,9 +20,7 @@ async def world(database: str) -> AsyncIterator[World]:
 @pytest.fixture
 async def service(world: World) -> Service:
     """The tiny service: it notes the reports it hears of, and says so."""
-    from homeward.tiny.app import create_service
-
-    return await world.start(create_service, ServiceSettings)
+    return await world.start(create_service, Settings)
 
 
 @pytest.fixture(params=["kafka", "postgresql"])

@@ -1,10 +1,12 @@
 """What exchange does about events of others: it keeps the facts, then decides once per person.
 
-Handlers only note what a batch says; :func:`finish` writes it in a few statements and decides.
+Handlers only note what a batch says; :func:`finishing` writes it in a few statements and decides.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import re
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,8 @@ from homeward.common.contracts import (
     CaseOpened,
     Event,
     FieldClass,
+    HoldPlaced,
+    ObjectionRaised,
     PersonRegistered,
     ReferralAccepted,
     ReferralCompleted,
@@ -26,30 +30,35 @@ from homeward.common.contracts import (
     SubjectErased,
 )
 from homeward.common.ids import new_id
+from homeward.common.keys import Erased
 from homeward.common.parts import Handler
 from homeward.common.tx import Incoming, Tx
 
 from .decide import Judge, decide_persons
-from .domain import is_child
-from .store import cases, register
+from .domain import is_child, order_of
+from .store import cases, facts, register
+
+
+@dataclass(frozen=True)
+class _Link:
+    """That a report is about a person, and how new that is."""
+
+    person_id: UUID
+    order: tuple[int, int]
 
 
 @dataclass
 class _Noted:
-    """What a batch says, until :func:`finish` writes it."""
+    """What a batch says, until it is written."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
-    reports: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    links: dict[UUID, _Link] = field(default_factory=dict)
     consents: list[dict[str, Any]] = field(default_factory=list)
     referrals: list[dict[str, Any]] = field(default_factory=list)
-    erased: list[UUID] = field(default_factory=list)
+    erased: dict[UUID, datetime] = field(default_factory=dict)
     touched: dict[UUID, str | None] = field(default_factory=dict)
-    traces: dict[UUID, str | None] = field(default_factory=dict)
-
-    def report(self, report_id: UUID) -> dict[str, Any]:
-        """What is known of a report, to be filled in."""
-        empty = {"person_id": None, "citizenships": None, "country": None, "child": None}
-        return self.reports.setdefault(report_id, {"report_id": report_id, **empty})
+    """Persons, with the trace of what touched them."""
 
 
 async def prepare(_: Sequence[Incoming], tx: Tx) -> None:
@@ -62,11 +71,15 @@ def _noted(tx: Tx) -> _Noted:
     return noted
 
 
+def _incoming(tx: Tx) -> Incoming:
+    assert tx.incoming is not None
+    return tx.incoming
+
+
 def _keep(
     tx: Tx, *, person_id: UUID | None = None, report_id: UUID | None = None, addressee: str | None = None
 ) -> None:
-    incoming = tx.incoming
-    assert incoming is not None
+    incoming = _incoming(tx)
     _noted(tx).events.append(
         {
             "event_id": incoming.envelope.id,
@@ -84,14 +97,20 @@ def _keep(
 
 
 async def on_report_received(event: ReportReceived, tx: Tx) -> None:
-    """Keep it, and the consents stated with it; released once its person is known."""
-    if tx.incoming is None or tx.incoming.erased:
+    """Keep it, and the consents stated with it; released once its person is known. One whose own keys
+    are destroyed is about nobody any more; its reporter's may be, and the report still stands."""
+    if await _is_destroyed(event, tx):
         return
     _keep(tx, report_id=event.report_id)
-    facts = _noted(tx).report(event.report_id)
-    facts["citizenships"] = list(event.citizenship or ())
-    facts["country"] = event.last_known_country
-    facts["child"] = is_child(event.date_of_birth, event.age, event.received_at.date())
+    _noted(tx).facts[event.report_id] = {
+        "report_id": event.report_id,
+        "reporter_id": event.reporter_id,
+        "citizenships": [c for c in event.citizenship or () if re.fullmatch("[A-Z]{3}", c)],
+        "country": event.last_known_country,
+        "child": is_child(
+            event.date_of_birth, event.age, event.received_at.date(), (event.unreadable or {}).keys()
+        ),
+    }
     for stated in event.consents or ():
         _noted(tx).consents.append(
             {
@@ -102,28 +121,47 @@ async def on_report_received(event: ReportReceived, tx: Tx) -> None:
                 "classes": sorted(stated.classes),
                 "given_by": stated.given_by,
                 "obtained_at": event.received_at,
-                "expires_at": stated.expires_at,
+                "expires_at": _with_zone(stated.expires_at),
             }
         )
 
 
+async def _is_destroyed(event: ReportReceived, tx: Tx) -> bool:
+    incoming, subject = _incoming(tx), str(event.report_id)
+    if not incoming.erased and subject in incoming.sealed.subjects:
+        return False
+    return isinstance((await tx.keys([subject])).get(subject), Erased)
+
+
+def _with_zone(at: datetime | None) -> datetime | None:
+    """A time stated without a zone is taken as UTC."""
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+
+
 async def on_person_registered(event: PersonRegistered, tx: Tx) -> None:
     """A report has a person now."""
-    _keep(tx, person_id=event.person_id)
-    _noted(tx).report(event.report_id)["person_id"] = event.person_id
+    _link(event.report_id, event.person_id, event.person_id, tx)
 
 
 async def on_report_linked(event: ReportLinked, tx: Tx) -> None:
     """A further report of a person."""
-    _keep(tx, person_id=event.person_id)
-    _noted(tx).report(event.report_id)["person_id"] = event.person_id
+    _link(event.report_id, event.person_id, event.person_id, tx)
 
 
 async def on_report_unlinked(event: ReportUnlinked, tx: Tx) -> None:
     """The report is somebody else's; both are decided again."""
-    _keep(tx, person_id=event.person_id)
-    _noted(tx).report(event.report_id)["person_id"] = event.new_person_id
-    _noted(tx).touched[event.new_person_id] = None
+    _link(event.report_id, event.new_person_id, event.person_id, tx)
+
+
+def _link(report_id: UUID, about: UUID, said_of: UUID, tx: Tx) -> None:
+    """Note whom a report is about, unless something newer is noted: links of one report come on the
+    streams of several persons, so in any order."""
+    _keep(tx, person_id=said_of, report_id=report_id)
+    envelope, noted = _incoming(tx).envelope, _noted(tx)
+    link = _Link(about, order_of(envelope.source, envelope.sequence))
+    known = noted.links.get(report_id)
+    if known is None or link.order > known.order:
+        noted.links[report_id] = link
 
 
 async def on_case_event(event: CaseOpened | CaseClosed | StatusAsserted, tx: Tx) -> None:
@@ -150,37 +188,81 @@ def _referral(event: Any, classes: Sequence[FieldClass], *, is_open: bool) -> di
         "referral_id": event.referral_id,
         "person_id": event.person_id,
         "agency": event.receiving_agency,
-        "classes": sorted(classes),
+        "classes": sorted(set(classes) - {FieldClass.PROTECTION}),
         "open": is_open,
     }
 
 
 async def on_subject_erased(event: SubjectErased, tx: Tx) -> None:
-    """Nothing of the person goes to anybody; all who had something are told."""
-    if event.person_id is not None and str(event.person_id) in event.subjects:
-        _noted(tx).erased.append(event.person_id)
-        _noted(tx).touched[event.person_id] = None
+    """Nothing of the person goes to anybody; all who had something are told. The subjects are persons,
+    reports and reporters alike: an id is only one of them."""
+    noted = _noted(tx)
+    for subject in event.subjects:
+        if ":" not in subject:  # service:<name> is nobody's
+            noted.erased[UUID(subject)] = event.erased_at
+    if event.person_id is not None:
+        noted.erased[event.person_id] = event.erased_at
+        noted.touched.setdefault(event.person_id, _incoming(tx).envelope.traceparent)
 
 
 def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:
-    """The batch's end: write what was noted, then decide."""
+    """The batch's end: lock reports, then persons; write what was noted; decide."""
 
     async def finish(tx: Tx) -> None:
         noted = _noted(tx)
-        named = {r["person_id"] for r in noted.reports.values() if r["person_id"] is not None}
-        await cases.add_persons(tx.db, noted.touched.keys() | named)
-        await cases.add_reports(tx.db, list(noted.reports.values()))
-        await cases.add_events(tx.db, noted.events)
-        await register.add_consents(tx.db, noted.consents)
-        await cases.add_referrals(tx.db, noted.referrals)
-        for person_id in noted.erased:
-            await cases.erase(tx.db, person_id, tx.now)
-        moved = await cases.name_persons(tx.db, noted.reports.keys())
-        touched = noted.touched.keys() | named | moved
-        await cases.lock_and_revise(tx.db, touched)
-        await decide_persons(touched, tx, judge, noted.touched)
+        concerned = {row["report_id"] for row in noted.events if row["report_id"]}
+        concerned |= await facts.reports_under(tx.db, noted.erased.keys())
+        known = await facts.lock_reports(tx.db, concerned)
+        links = _newer(noted.links, known)
+        persons = set(noted.touched) | {link.person_id for link in links.values()}
+        persons |= {row.person_id for row in known.values() if row.person_id}
+        persons |= await facts.persons_under(tx.db, noted.erased.keys())
+        await facts.add_persons(tx.db, persons)
+        await cases.lock_and_revise(tx.db, persons)
+        await _write(noted, links, tx)
+        before = ((known[report_id].person_id, link.person_id) for report_id, link in links.items())
+        await _carry_restrictions(before, tx)
+        await facts.name_persons(tx.db, concerned)
+        await decide_persons(persons, tx, judge, noted.touched)
 
     return finish
+
+
+def _newer(links: Mapping[UUID, _Link], known: Mapping[UUID, Any]) -> dict[UUID, _Link]:
+    """Those links that say something newer than what is known of their reports."""
+    return {
+        report_id: link
+        for report_id, link in links.items()
+        if (row := known[report_id]).link_epoch is None
+        or link.order > (row.link_epoch, row.link_sequence)
+    }
+
+
+async def _write(noted: _Noted, links: Mapping[UUID, _Link], tx: Tx) -> None:
+    await facts.erase(tx.db, noted.erased)
+    await facts.put_facts(tx.db, list(noted.facts.values()))
+    rows = [
+        {
+            "report_id": report_id,
+            "person_id": link.person_id,
+            "link_epoch": link.order[0],
+            "link_sequence": link.order[1],
+        }
+        for report_id, link in sorted(links.items())
+    ]
+    await facts.put_links(tx.db, rows)
+    await facts.add_events(tx.db, noted.events)
+    await register.add_consents(tx.db, noted.consents)
+    await facts.add_referrals(tx.db, noted.referrals)
+
+
+async def _carry_restrictions(moves: Iterable[tuple[UUID | None, UUID]], tx: Tx) -> None:
+    """A hold or objection follows a report to another person: it may have been meant for whom that
+    report is about, and lifting it is for people to decide."""
+    moved = [(before, after) for before, after in moves if before is not None and before != after]
+    for row in await register.carry_restrictions(tx.db, moved, tx.now):
+        event = HoldPlaced if row.kind == "hold" else ObjectionRaised
+        tx.emit(event(person_id=row.person_id, recipient=row.recipient))
 
 
 CONSUMERS: Mapping[type[Event], Handler] = {

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from homeward.common.contracts import FieldClass
 
-from .policies import Question
+from .policies import Asking, Principal, Question, Resource
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "operator": frozenset(
@@ -29,6 +28,22 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """What a client of each role may ask for."""
 
+_GOVERNMENT = frozenset(
+    {
+        "LawEnforcement", "CentralGovernmentOrganisation", "LocalGovernmentOrganisation",
+        "ImmigrationService",
+    }
+)  # fmt: skip
+_NON_PUNISHMENT = (
+    "Victims of trafficking are not to be punished for unlawful acts they committed as a direct result "
+    "of being trafficked (ACTIP 14(7))."
+)
+
+
+def notice_for(kind: str) -> str | None:
+    """What every release to a partner of this kind must say beside its content."""
+    return _NON_PUNISHMENT if kind in _GOVERNMENT else None
+
 
 @dataclass(frozen=True)
 class Partner:
@@ -44,16 +59,16 @@ class Partner:
     suspended: bool
     revision: int
 
-    def principal(self) -> dict[str, Any]:
-        """The Cedar entity's attributes."""
-        return {
-            "kind": self.kind,
-            "country": self.country,
-            "dataHome": self.data_home,
-            "clearance": sorted(self.clearance),
-            "accredited": self.accredited,
-            "suspended": self.suspended,
-        }
+    def principal(self) -> Principal:
+        """The partner as policies see it."""
+        return Principal(
+            self.kind,
+            self.country,
+            self.data_home,
+            tuple(sorted(self.clearance)),
+            self.accredited,
+            self.suspended,
+        )
 
 
 @dataclass(frozen=True)
@@ -68,8 +83,8 @@ class Consent:
     expires_at: datetime | None
 
     def covers(self, event: "CaseEvent", now: datetime) -> bool:
-        """Whether it speaks of this event: stated with a report, it covers that report and not what
-        somebody else reported of the same person."""
+        """Whether it speaks of this event: stated with a report, it covers that report and the person's
+        case, and not what somebody else reported of the same person."""
         if self.expires_at is not None and self.expires_at <= now:
             return False
         return self.report_id is None or event.report_id is None or self.report_id == event.report_id
@@ -86,13 +101,19 @@ class ReportFacts:
 
 @dataclass(frozen=True)
 class CaseEvent:
-    """An event to be decided; ``report_id`` is set for a report's own event only."""
+    """An event to be decided."""
 
     event_id: UUID
     type: str
     report_id: UUID | None
+    """The report it speaks of: the report's own event, and those that link it to a person."""
     addressee: str | None
     classes: frozenset[FieldClass]
+    erased: bool = False
+    """Whether the report's own keys were destroyed."""
+    told: frozenset[str] = frozenset()
+    """The agencies for which a decision about it was recorded."""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,55 +130,49 @@ class CaseFile:
     referrals: Collection[tuple[str, frozenset[str]]]
     """(agency, classes) of referrals that disclose."""
 
-    def resource(self, agency: str, data_home: str) -> dict[str, Any]:
-        """The Cedar entity's attributes, as seen by one agency."""
+    def resource(self, agency: str, data_home: str, *, erased: bool = False) -> Resource:
+        """The case as policies see it for one agency; ``erased`` if the report in question is."""
         citizenships = {c for report in self.reports for c in report.citizenships}
         countries = citizenships | {report.country for report in self.reports if report.country}
-        return {
-            "citizenships": sorted(citizenships),
-            "countries": sorted(countries),
-            "child": any(report.child for report in self.reports),
-            "dataHome": data_home,
-            "held": (agency, "hold") in self.restrictions,
-            "objected": (agency, "objection") in self.restrictions,
-            "erased": self.erased,
-        }
+        return Resource(
+            citizenships=tuple(sorted(citizenships)),
+            countries=tuple(sorted(countries)),
+            child=any(report.child for report in self.reports),
+            data_home=data_home,
+            held=(agency, "hold") in self.restrictions,
+            objected=(agency, "objection") in self.restrictions,
+            erased=self.erased or erased,
+        )
 
     def valid_until(self, agency: str, now: datetime) -> datetime | None:
-        """The earliest time at which a consent used for this agency ends."""
+        """The earliest time at which a consent that may be in use for this agency ends."""
         ends = [c.expires_at for c in self.consents if c.recipient == agency and c.expires_at]
         return min((end for end in ends if end > now), default=None)
 
 
 def question(partner: Partner, file: CaseFile, event: CaseEvent, data_home: str, now: datetime) -> Question:
     """Exactly what the policies are asked."""
-    consents = [c for c in file.consents if c.recipient == partner.agency and c.covers(event, now)]
-    disclosed = {name for agency, classes in file.referrals if agency == partner.agency for name in classes}
-    addressee = (
-        "all" if event.addressee is None else ("this" if event.addressee == partner.agency else "other")
-    )
-    contexts = {
-        field_class: [
-            {
-                "class": str(field_class),
-                "purpose": purpose,
-                "consent": _strongest(
-                    c.given_by for c in consents if c.purpose == purpose and field_class in c.classes
-                ),
-                "referred": str(field_class) in disclosed,
-                "addressee": addressee,
-            }
-            for purpose in partner.purposes
-        ]
+    agency = partner.agency
+    consents = [c for c in file.consents if c.recipient == agency and c.covers(event, now)]
+    disclosed = {name for to, classes in file.referrals if to == agency for name in classes}
+    addressee = "all" if event.addressee is None else ("this" if event.addressee == agency else "other")
+    askings = tuple(
+        Asking(
+            field_class,
+            purpose,
+            _strongest(c.given_by for c in consents if c.purpose == purpose and field_class in c.classes),
+            field_class in disclosed,
+            addressee,
+        )
         for field_class in sorted(event.classes)
-    }
-    return Question(partner.principal(), file.resource(partner.agency, data_home), contexts)
+        for purpose in partner.purposes
+    )
+    return Question(partner.principal(), file.resource(agency, data_home, erased=event.erased), askings)
 
 
 def _strongest(given_by: Iterable[str]) -> str:
-    order = ("guardian", "self", "none_unreachable")
     given = set(given_by)
-    return next((name for name in order if name in given), "none")
+    return next((name for name in ("guardian", "self", "none_unreachable") if name in given), "none")
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,10 @@ class Live:
     generation: int
     classes: frozenset[FieldClass]
     withdrawn: bool
+    person_id: UUID
+    """Of whom the agency was told it speaks."""
+    snapshot: str
+    """What was asked when it was decided."""
 
 
 @dataclass(frozen=True)
@@ -184,28 +203,51 @@ class Change:
     supersedes: UUID | None
 
 
-def plan(live: Live | None, wanted: frozenset[FieldClass]) -> Change | None:
-    """From what an agency holds to what it may see; None if that is the same."""
-    held = live.classes if live and not live.withdrawn else frozenset[FieldClass]()
-    if held == wanted:
+def plan(live: Live | None, wanted: frozenset[FieldClass], *, moved: bool = False) -> Change | None:
+    """From what an agency holds to what it may see; None if that is the same. What ``moved`` to another
+    person is taken back whole, and told anew of whom it is about."""
+    nothing = frozenset[FieldClass]()
+    held = live.classes if live and not live.withdrawn else nothing
+    kept = nothing if moved else held & wanted
+    lost, gained = held - kept, wanted - kept
+    if not lost and not gained:
         return None
-    lost, gained = held - wanted, wanted - held
     return Change(
         lost=lost,
-        withdraw=bool(lost) and not wanted & held,
-        release=wanted if gained else frozenset(),
+        withdraw=bool(lost) and not kept,
+        release=wanted if gained else nothing,
         generation=(live.generation if live else 0) + 1,
-        supersedes=live.release_id if live and held & wanted and gained else None,
+        supersedes=live.release_id if live and kept and gained else None,
     )
 
 
-def is_child(date_of_birth: str | None, age: int | None, on: date) -> bool:
-    """Whether a report speaks of a child (under 18 on that day, by anything it says)."""
+def is_child(
+    date_of_birth: str | None, age: int | None, on: date, unreadable: Collection[str] = ()
+) -> bool:
+    """Whether a report speaks of a child: under 18 on that day by anything it says, or for all that can
+    be read of what it says (``unreadable`` names the fields that could not be)."""
     if age is not None and age < 18:
         return True
-    if not date_of_birth:
-        return False
-    parts = [int(part) for part in date_of_birth.split("-")]
-    # An unknown month or day is taken as the latest possible: a child is never missed.
-    year, month, day = (*parts, 12, 31)[:3] if len(parts) != 2 else (*parts, 31)
-    return (on.year, on.month, on.day) < (year + 18, month, day)
+    born = _latest_birthday(date_of_birth) if date_of_birth else None
+    if born is not None:
+        year, month, day = born
+        return (on.year, on.month, on.day) < (year + 18, month, day)
+    in_doubt = bool(date_of_birth) or not {"age", "date_of_birth"}.isdisjoint(unreadable)
+    return in_doubt and age is None
+
+
+def _latest_birthday(written: str) -> tuple[int, int, int] | None:
+    """Year, month and day of ``YYYY[-MM[-DD]]``; what is not known is taken as the latest possible. None
+    if it is no such date."""
+    try:
+        parts = [int(part) for part in written.split("-")]
+    except ValueError:
+        return None
+    if not 1 <= len(parts) <= 3:
+        return None
+    return (parts[0], parts[1] if len(parts) > 1 else 12, parts[2] if len(parts) > 2 else 31)
+
+
+def order_of(source: str, sequence: int) -> tuple[int, int]:
+    """Where an event stands among all of its service: by epoch, then by sequence."""
+    return int(source.rpartition("/")[2]), sequence

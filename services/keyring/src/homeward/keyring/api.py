@@ -17,6 +17,8 @@ from .services import Services
 
 router = APIRouter(prefix="/v1", tags=["keyring"])
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:-]{1,80}$")]
+Person = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
+"""A report, reporter or person; not a service, whose own keys are never erased."""
 
 
 class _Body(BaseModel):
@@ -40,7 +42,7 @@ class Keys(BaseModel):
 class ErasureWanted(_Body):
     """Whose keys are to be destroyed, and for whom."""
 
-    subjects: list[Subject] = Field(min_length=1, max_length=2_000)
+    subjects: list[Person] = Field(min_length=1, max_length=2_000)
     person_id: UUID
     actor: Annotated[str, StringConstraints(pattern=r"^[a-z]+:[a-z0-9-]{1,63}$")]
 

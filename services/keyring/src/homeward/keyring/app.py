@@ -9,7 +9,7 @@ from homeward.common.keys import CachedKeyring
 from homeward.common.main import build_parts
 from homeward.common.parts import Parts, Service
 
-from . import api
+from . import api, store
 from .domain import Kek
 from .keyring import OWN
 from .services import Services
@@ -17,7 +17,7 @@ from .settings import Settings
 
 
 def create_service(settings: Settings, **outside: Any) -> Service:
-    """The service; ``outside`` as for :func:`.build_parts`. KekUnusable, ServicesUnusable."""
+    """The service; ``outside`` as for :func:`.build_parts`. SecretUnusable, ServicesUnusable."""
     kek = Kek.read(settings.kek_file)
     parts: Parts | None = None
 
@@ -30,7 +30,13 @@ def create_service(settings: Settings, **outside: Any) -> Service:
     # The keyring seals its own events with its own keys, and outlives any forgetting.
     parts.keyring = CachedKeyring(services.keyring_of(OWN), ttl=float("inf"))
     parts.own["services"] = services
-    return Service(parts, routers=[api.router])
+
+    async def ready() -> str | None:
+        async with own_parts().engine.connect() as db:
+            another = await store.wrapped_by_another(db, kek.id)
+        return "the key-encryption key that wrapped the data keys" if another else None
+
+    return Service(parts, routers=[api.router], ready=ready)
 
 
 def create_app(settings: Settings, **outside: Any) -> FastAPI:

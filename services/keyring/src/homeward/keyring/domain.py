@@ -39,6 +39,9 @@ class KekUnusable(KeyringUnavailable):
     keyring that is away: with the right key everything goes on, and nothing was lost meanwhile."""
 
 
+ANOTHER = "the data keys are wrapped by another key-encryption key"
+
+
 class Kek:
     """The key-encryption key: wraps data keys by AES-256-GCM, bound to their subject."""
 
@@ -62,7 +65,7 @@ class Kek:
         try:
             return self._aead.decrypt(wrapped[:12], wrapped[12:], self._aad(subject))
         except (InvalidTag, ValueError):
-            raise KekUnusable("a data key was wrapped by another key-encryption key") from None
+            raise KekUnusable(ANOTHER) from None
 
     def _aad(self, subject: str) -> bytes:
         return f"homeward data key|{self.id}|{subject}".encode()

@@ -1,6 +1,7 @@
 """The keyring itself: what the HTTP API and, on one machine, other services in the process call."""
 
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -8,11 +9,13 @@ from homeward.common.contracts import KeysHandedOut, SubjectErased
 from homeward.common.ids import new_id
 from homeward.common.keys import ClassKeys, Erased, KeySet
 from homeward.common.parts import Parts
+from homeward.common.tx import Tx
 
 from . import store
-from .domain import Kek, class_keys, new_data_key
+from .domain import ANOTHER, Kek, KekUnusable, class_keys, held_of, new_data_key
 
 OWN = "keyring"
+OWN_SUBJECT = f"service:{OWN}"
 _SUBJECTS_PER_EVENT = 1_000
 
 
@@ -29,33 +32,26 @@ class LocalKeyring:
         """As :meth:`.Keyring.class_keys`. The hand-out is recorded before the keys leave; the keyring's
         own keys, by which it seals that record, are the exception."""
         wanted = sorted(set(subjects))
-        async with self._parts().transaction(f"service:{self.name}") as tx:
+        async with self._transaction(f"service:{self.name}") as tx:
             if create:
                 await store.lock_against_erasure(tx.db, erasing=False)
-            erased = await store.erased_among(tx.db, wanted)
+            # Keys first: an erasure that commits in between is then seen as one, never as nobody.
             wrapped = await store.wrapped_keys(tx.db, wanted)
+            erased = await store.erased_among(tx.db, wanted)
             missing = [s for s in wanted if s not in erased and s not in wrapped]
             if create and missing:
-                fresh = {s: self._kek.wrap(s, new_data_key()) for s in missing}
-                await store.create_keys(tx.db, self._kek.id, fresh, tx.now)
+                await self._create(missing, tx)
                 wrapped.update(await store.wrapped_keys(tx.db, missing))
-            handed = sorted(wrapped.keys() - erased.keys())
-            if self.name != OWN:
-                for start in range(0, len(handed), _SUBJECTS_PER_EVENT):
-                    part = tuple(handed[start : start + _SUBJECTS_PER_EVENT])
-                    classes = tuple(sorted(self._classes))
-                    tx.emit(KeysHandedOut(service=self.name, classes=classes, subjects=part))
-        found: dict[str, ClassKeys | Erased] = {s: Erased(at) for s, at in erased.items()}
-        for subject in handed:
-            found[subject] = class_keys(self._kek.unwrap(subject, wrapped[subject]), self._classes)
-        return found
+            opened = {s: self._open(s, wrapped[s]) for s in sorted(wrapped.keys() - erased.keys())}
+            self._record(list(opened), tx)
+        return {**{s: Erased(at) for s, at in erased.items()}, **opened}
 
     async def erase(self, subjects: Collection[str], *, person_id: str, actor: str) -> datetime:
-        """As :meth:`.Keyring.erase`; effective when this returns, whoever hears of it later."""
-        async with self._parts().transaction(actor) as tx:
+        """As :meth:`.Keyring.erase`; effective when this returns, whoever hears of it later. Again for
+        the same subjects it gives the time it was done."""
+        async with self._transaction(actor) as tx:
             await store.lock_against_erasure(tx.db, erasing=True)
-            newly = await store.destroy(tx.db, subjects, tx.now)
-            if newly:
+            if newly := await store.destroy(tx.db, subjects, tx.now):
                 tx.emit(
                     SubjectErased(
                         erasure_id=new_id(),
@@ -64,4 +60,32 @@ class LocalKeyring:
                         erased_at=tx.now,
                     )
                 )
-        return tx.now
+            return max((await store.erased_among(tx.db, subjects)).values())
+
+    @asynccontextmanager
+    async def _transaction(self, actor: str) -> AsyncIterator[Tx]:
+        """A transaction of the keyring's. The keys that seal what it emits are fetched before it opens:
+        fetched within, by a transaction of their own, they would wait for the lock that this one holds."""
+        parts = self._parts()
+        if self.name != OWN:
+            await parts.keyring.class_keys([OWN_SUBJECT], create=True)
+        async with parts.transaction(actor) as tx:
+            yield tx
+
+    async def _create(self, subjects: Collection[str], tx: Tx) -> None:
+        if await store.wrapped_by_another(tx.db, self._kek.id):
+            raise KekUnusable(ANOTHER)
+        fresh = {s: self._kek.wrap(s, new_data_key()) for s in subjects}
+        await store.create_keys(tx.db, self._kek.id, fresh, tx.now)
+
+    def _open(self, subject: str, wrapped: bytes) -> ClassKeys:
+        held = held_of(subject, self.name, self._classes)
+        return class_keys(self._kek.unwrap(subject, wrapped), held)
+
+    def _record(self, subjects: Sequence[str], tx: Tx) -> None:
+        if self.name == OWN:
+            return
+        classes = tuple(sorted(self._classes))
+        for start in range(0, len(subjects), _SUBJECTS_PER_EVENT):
+            part = tuple(subjects[start : start + _SUBJECTS_PER_EVENT])
+            tx.emit(KeysHandedOut(service=self.name, classes=classes, subjects=part))

@@ -75,6 +75,6 @@ class Services:
             raise jose.TokenRefused("unknown_service")
         now = int(self._now())
         claims = jose.verify(assertion, key, now=now, audience=audience, issuer=name)
-        if not claims["exp"] <= now + LONGEST:  # not: also for NaN
+        if claims["exp"] > now + LONGEST:
             raise jose.TokenRefused("lives_too_long")
         return name

@@ -53,6 +53,12 @@ async def wrapped_keys(db: AsyncConnection, subjects: Collection[str]) -> dict[s
     return {row.subject: row.wrapped for row in await db.execute(found)}
 
 
+async def wrapped_by_another(db: AsyncConnection, kek_id: str) -> bool:
+    """Whether the keys here belong to another key-encryption key; one look, since all have the same."""
+    found = await db.scalar(sa.select(data_keys.c.kek_id).limit(1))
+    return found is not None and found != kek_id
+
+
 async def create_keys(db: AsyncConnection, kek_id: str, wrapped: Mapping[str, bytes], now: datetime) -> None:
     """Keep new wrapped keys; where another transaction was first, its key stands."""
     subjects = sorted(wrapped)

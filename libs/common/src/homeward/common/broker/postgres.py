@@ -36,11 +36,23 @@ _CHANNEL = "homeward_log"
 _COLUMNS = ["topic", "partition", "offset", "key", "headers", "value"]
 
 
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, connection ended by hand
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.UndefinedTableError,  # nobody has called ensure_topics yet
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+
+
 @contextmanager
 def _unavailable() -> Iterator[None]:
     try:
         yield
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _AWAY as error:
         raise BrokerUnavailable(f"embedded log: {type(error).__name__}") from error
 
 
@@ -55,16 +67,18 @@ class PostgresBroker:
 
     async def ensure_topics(self, topics: Sequence[str]) -> None:
         """As :meth:`.Broker.ensure_topics`."""
-        rows = [(topic, p) for topic in topics for p in range(self._partitions)]
         with _unavailable():
             pool = await self._open()
             async with pool.acquire() as db, db.transaction():
                 await db.execute("SELECT pg_advisory_xact_lock(hashtextextended('homeward log schema', 0))")
                 await db.execute(_SCHEMA)
-                await db.executemany(
-                    "INSERT INTO log_partitions (topic, partition) SELECT $1, $2 WHERE NOT EXISTS "
-                    "(SELECT 1 FROM log_partitions WHERE topic = $1 AND partition >= $2)",
-                    rows,
+                # Never more partitions than a topic began with: its keys would move between them.
+                await db.execute(
+                    "INSERT INTO log_partitions (topic, partition) "
+                    "SELECT DISTINCT t, p FROM unnest($1::text[]) t, generate_series(0, $2 - 1) p "
+                    "WHERE t NOT IN (SELECT topic FROM log_partitions)",
+                    list(topics),
+                    self._partitions,
                 )
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -95,6 +109,8 @@ class PostgresBroker:
     async def subscribe(self, group: str, topics: Sequence[str]) -> AsyncIterator[Subscription]:
         """As :meth:`.Broker.subscribe`."""
         pool = await self._open()
+        with _unavailable():
+            await self._partition_counts(pool, set(topics))
         async with Leadership(self._url, f"homeward log group {group}", channel=_CHANNEL) as leadership:
             yield _PostgresSubscription(pool, leadership, group, list(topics))
 
@@ -106,16 +122,14 @@ class PostgresBroker:
 
     async def committed(self, group: str, topics: Sequence[str]) -> Positions:
         """As :meth:`.Broker.committed`."""
-        return await self._positions(
-            _COMMITTED,
-            list(topics),
-            group,
-        )
+        return await self._positions(_COMMITTED, list(topics), group)
 
     async def read(self, at: TopicPartition, offset: int, limit: int) -> list[Received]:
         """As :meth:`.Broker.read`."""
         with _unavailable():
-            return await _fetch(await self._open(), at, offset, limit)
+            pool = await self._open()
+            await self._partition_counts(pool, {at.topic})
+            return await _fetch(pool, at, offset, limit)
 
     async def close(self) -> None:
         """As :meth:`.Broker.close`."""
@@ -128,7 +142,10 @@ class PostgresBroker:
             pool = await self._open()
             return {TopicPartition(row[0], row[1]): row[2] for row in await pool.fetch(query, *arguments)}
 
-    async def _partition_counts(self, db: asyncpg.Connection, topics: set[str]) -> dict[str, int]:
+    async def _partition_counts(
+        self, db: asyncpg.Connection | asyncpg.Pool, topics: set[str]
+    ) -> dict[str, int]:
+        """How many partitions each of ``topics`` has; BrokerUnavailable if one is not there."""
         rows = await db.fetch(
             "SELECT topic, count(*) FROM log_partitions WHERE topic = ANY($1) GROUP BY 1", sorted(topics)
         )
@@ -172,17 +189,13 @@ class _PostgresSubscription:
         with _unavailable():
             await self._pool.executemany(
                 'INSERT INTO log_positions VALUES ($1, $2, $3, $4) ON CONFLICT ("group", topic, partition) '
-                'DO UPDATE SET "offset" = excluded."offset"',
+                'DO UPDATE SET "offset" = greatest(log_positions."offset", excluded."offset")',
                 [(self._group, *at, offset) for at, offset in sorted(done.items())],
             )
 
     async def _fetch_all(self, max_records: int) -> list[Received]:
         if self._next is None:
-            rows = await self._pool.fetch(
-                _COMMITTED,
-                self._topics,
-                self._group,
-            )
+            rows = await self._pool.fetch(_COMMITTED, self._topics, self._group)
             self._next = {TopicPartition(row[0], row[1]): row[2] for row in rows}
         ends = await self._pool.fetch(
             "SELECT topic, partition, next_offset FROM log_partitions WHERE topic = ANY($1)", self._topics
@@ -209,8 +222,9 @@ async def _fetch(pool: asyncpg.Pool, at: TopicPartition, offset: int, limit: int
 
 
 def _pack(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    return json.dumps([[name, value.decode()] for name, value in headers]).encode()
+    # Latin-1 has a character for every byte, so that any header comes back as it was.
+    return json.dumps([[name, value.decode("latin-1")] for name, value in headers]).encode()
 
 
 def _unpack(raw: bytes) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode()) for name, value in json.loads(raw))
+    return tuple((name, value.encode("latin-1")) for name, value in json.loads(raw))

@@ -55,6 +55,4 @@ async def on_subject_erased(event: SubjectErased, tx: Tx) -> None:
 def create_service(settings: ServiceSettings, **outside: Any) -> Service:
     """The service; ``outside`` as for :func:`.build_parts`."""
     parts = build_parts("tiny", settings, **outside)
-    return Service(
-        parts, consumers={ReportReceived: on_report_received, SubjectErased: on_subject_erased}
-    )
+    return Service(parts, consumers={ReportReceived: on_report_received, SubjectErased: on_subject_erased})

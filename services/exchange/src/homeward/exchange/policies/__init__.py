@@ -7,8 +7,7 @@ would allow, cedar #2428); reasons are positional, so every policy has a unique 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -17,40 +16,22 @@ import cedarpy
 from homeward.common.contracts import FieldClass
 from homeward.common.sealing import canonical
 
+from .question import Asking, Principal, Question, Resource, Verdict
+
+__all__ = ["ERROR", "Asking", "PoliciesRefused", "PolicySet", "Principal", "Question", "Resource", "Verdict"]
+
 MEMO = 50_000
+ERROR = "error.evaluation"
+"""Stands among the deciding policies where one of them could not be evaluated."""
+_ERROR_REASON = "A policy could not be evaluated, and what cannot be decided is not released."
 
 
 class PoliciesRefused(Exception):
     """The policy set is not valid; the message names the policy and what is wrong. Nothing of it is used."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Which classes are released, which withheld, by which policies (``@id``)."""
-
-    classes: frozenset[FieldClass]
-    withheld: frozenset[FieldClass]
-    policies: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Question:
-    """Exactly what the policies are asked about one event and one partner.
-
-    ``contexts`` has, for every class of the event, one context per purpose of the partner.
-    """
-
-    principal: Mapping[str, Any]
-    resource: Mapping[str, Any]
-    contexts: Mapping[FieldClass, Sequence[Mapping[str, Any]]]
-
-    def snapshot(self) -> dict[str, Any]:
-        """JSON for the record: from it the decision can be taken again."""
-        return {"principal": self.principal, "resource": self.resource, "contexts": self.contexts}
-
-
 class PolicySet:
-    """Parsed policies. Asking is pure, and remembered by a digest of exactly what is asked."""
+    """Parsed policies. Asking is pure, and remembered by exactly what is asked."""
 
     def __init__(self, texts: Mapping[str, str], schema: str) -> None:
         joined = "\n".join(texts[name] for name in sorted(texts))
@@ -58,13 +39,14 @@ class PolicySet:
         checked = cedarpy.validate_policies(joined, schema)
         if not checked.validation_passed:
             raise PoliciesRefused(str(checked.errors[0]))
-        self.reasons = _reasons(joined)
+        reasons = _reasons(joined)
+        self.ids = tuple(sorted(reasons))
+        self.reasons = {**reasons, ERROR: _ERROR_REASON}
         """Policy id → why it is there, in words."""
-        self.ids = tuple(sorted(self.reasons))
         self._policies = cedarpy.PolicySet.from_str(joined)
         self.digest = hashlib.sha256(canonical({"schema": schema, **texts})).hexdigest()
         """Names this set in every decision."""
-        self._memo: dict[str, Verdict] = {}
+        self._memo: dict[Question, tuple[Verdict, str]] = {}
 
     @classmethod
     def packaged(cls) -> "PolicySet":
@@ -75,44 +57,63 @@ class PolicySet:
 
     def decide(self, question: Question) -> tuple[Verdict, str]:
         """The verdict, and the digest of the question's snapshot."""
-        digest = hashlib.sha256(canonical(question.snapshot())).hexdigest()
-        verdict = self._memo.get(digest)
-        if verdict is None:
+        remembered = self._memo.get(question)
+        if remembered is None:
             if len(self._memo) >= MEMO:
                 self._memo.clear()
-            verdict = self._memo[digest] = self._evaluate(question)
-        return verdict, digest
+            digest = hashlib.sha256(canonical(question.snapshot())).hexdigest()
+            remembered = self._memo[question] = (self._evaluate(question), digest)
+        return remembered
 
     def _evaluate(self, question: Question) -> Verdict:
         entities = cedarpy.Entities.from_json_str(
-            json.dumps([_entity("Agency", question.principal), _entity("CaseFile", question.resource)]),
+            json.dumps(
+                [
+                    _entity("Agency", question.principal.attributes()),
+                    _entity("CaseFile", question.resource.attributes()),
+                ]
+            ),
             schema=self._schema,
         )
-        asked = [(c, context) for c, contexts in sorted(question.contexts.items()) for context in contexts]
         answers = cedarpy.is_authorized_batch(
             [
                 {
                     "principal": 'Agency::"it"',
-                    "action": f'Action::"release_{field_class}"',
+                    "action": f'Action::"release_{asking.field_class}"',
                     "resource": 'CaseFile::"it"',
-                    "context": dict(context),
+                    "context": asking.context(),
                 }
-                for field_class, context in asked
+                for asking in question.askings
             ],
             self._policies,
             entities,
             schema=self._schema,
         )
-        allowed: set[FieldClass] = set()
-        deciding: set[str] = set()
-        for (field_class, _), answer in zip(asked, answers, strict=True):
-            deciding.update(answer.diagnostics.id_annotations_by_reason.values())
-            if answer.decision is cedarpy.Decision.Allow and not answer.diagnostics.errors:
-                allowed.add(field_class)
-        if FieldClass.ENVELOPE not in allowed:
-            allowed.clear()  # without its envelope an event does not exist for the partner
-        withheld = frozenset(question.contexts) - allowed
-        return Verdict(frozenset(allowed), withheld, tuple(sorted(deciding)))
+        return _verdict(question, answers)
+
+
+def _verdict(question: Question, answers: list[Any]) -> Verdict:
+    """A class is released if one of the partner's purposes permits it, and nothing is without the
+    envelope: without it an event does not exist for the partner."""
+    permits: dict[FieldClass, set[str]] = {}
+    refusals: dict[FieldClass, set[str]] = {c: set() for c in question.classes}
+    for asking, answer in zip(question.askings, answers, strict=True):
+        named = set(answer.diagnostics.id_annotations_by_reason.values())
+        if answer.diagnostics.errors:
+            refusals[asking.field_class].add(ERROR)
+        elif answer.decision is cedarpy.Decision.Allow:
+            permits.setdefault(asking.field_class, set()).update(named)
+        else:
+            refusals[asking.field_class].update(named)
+    for field_class in [c for c, names in refusals.items() if ERROR in names]:
+        permits.pop(field_class, None)
+    decided_by = {c: tuple(sorted(permits.get(c) or refusals[c])) for c in question.classes}
+    if FieldClass.ENVELOPE not in permits:
+        envelope = decided_by.get(FieldClass.ENVELOPE, ())
+        decided_by |= dict.fromkeys(permits, envelope)
+        permits.clear()
+    released = frozenset(permits)
+    return Verdict(released, question.classes - released, decided_by)
 
 
 def _entity(kind: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,11 +129,14 @@ def _parsed_schema(text: str) -> Any:
 
 def _reasons(text: str) -> dict[str, str]:
     try:
-        parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+        parsed = json.loads(cedarpy.policies_to_json_str(text))
+        policies, templates = parsed["staticPolicies"], parsed.get("templates")
     except (ValueError, KeyError) as error:
         raise PoliciesRefused(f"policies cannot be parsed: {type(error).__name__}") from None
+    if templates:
+        raise PoliciesRefused("a template decides nothing by itself; write a policy")
     reasons: dict[str, str] = {}
-    for policy in parsed.values():
+    for policy in policies.values():
         annotations = policy.get("annotations", {})
         name, reason = annotations.get("id"), annotations.get("reason")
         if not name or not reason:

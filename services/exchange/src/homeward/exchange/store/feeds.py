@@ -15,7 +15,7 @@ from homeward.common.contracts import FieldClass
 
 from ..domain import Live
 from .cases import any_of
-from .tables import feed, partners, persons, snapshots
+from .tables import events, feed, partners, snapshots
 
 RELEASE = "release"
 RETRACTION = "retraction"
@@ -23,41 +23,48 @@ ERASURE = "erasure"
 LIVE = "live"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
+_WHOSE = sa.func.coalesce(events.c.person_id, feed.c.person_id).label("whose")
+"""Whom a row's event is about now; ``feed.person_id`` is whom the agency was told it is about."""
 
 
 async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[tuple[UUID, str], Live]:
-    """By (event, agency): the newest release."""
+    """By (event, agency): the newest release of each event that is about these persons now."""
+    columns = ("agency", "event_id", "release_id", "seq", "generation", "classes", "state", "person_id")
     found = await db.execute(
-        sa.select(feed)
-        .where(any_of(feed.c.person_id, person_ids), feed.c.kind == RELEASE)
+        sa.select(*(feed.c[name] for name in columns), feed.c.snapshot)
+        .select_from(events.join(feed, feed.c.event_id == events.c.event_id))
+        .where(any_of(events.c.person_id, person_ids), feed.c.kind == RELEASE)
         .order_by(feed.c.agency, feed.c.seq)
     )
     newest: dict[tuple[UUID, str], Live] = {}
     for row in found:
-        classes = frozenset(FieldClass(name) for name in row.classes)
         newest[row.event_id, row.agency] = Live(
-            row.release_id, row.seq, row.generation, classes, row.state == WITHDRAWN
+            release_id=row.release_id,
+            seq=row.seq,
+            generation=row.generation,
+            classes=frozenset(FieldClass(name) for name in row.classes),
+            withdrawn=row.state == WITHDRAWN,
+            person_id=row.person_id,
+            snapshot=row.snapshot,
         )
     return newest
 
 
 async def recipients(db: AsyncConnection, person_ids: Collection[UUID]) -> set[tuple[UUID, str]]:
     """(person, agency) of every release there ever was."""
-    found = await db.execute(
-        sa.select(feed.c.person_id, feed.c.agency)
-        .where(any_of(feed.c.person_id, person_ids), feed.c.kind == RELEASE)
-        .distinct()
-    )
-    return {(row.person_id, row.agency) for row in found}
+    return await _rows_of_kind(db, person_ids, RELEASE)
 
 
 async def told_of_erasure(db: AsyncConnection, person_ids: Collection[UUID]) -> set[tuple[UUID, str]]:
     """(person, agency) that have an erasure in the feed already."""
-    found = await db.execute(
-        sa.select(feed.c.person_id, feed.c.agency).where(
-            any_of(feed.c.person_id, person_ids), feed.c.kind == ERASURE
-        )
-    )
+    return await _rows_of_kind(db, person_ids, ERASURE)
+
+
+async def _rows_of_kind(
+    db: AsyncConnection, person_ids: Collection[UUID], kind: str
+) -> set[tuple[UUID, str]]:
+    query = sa.select(feed.c.person_id, feed.c.agency).distinct()
+    found = await db.execute(query.where(any_of(feed.c.person_id, person_ids), feed.c.kind == kind))
     return {(row.person_id, row.agency) for row in found}
 
 
@@ -94,14 +101,32 @@ async def append(db: AsyncConnection, rows: Sequence[Appended]) -> None:
         await db.execute(sa.insert(feed), [row.row for row in rows])
 
 
-async def narrow(db: AsyncConnection, agency: str, seq: int, lost: Collection[str], state: str) -> None:
-    """Take classes from a release, or leave a tombstone."""
-    remaining = sa.text("ARRAY(SELECT unnest(classes) EXCEPT SELECT unnest(CAST(:lost AS text[])))")
-    await db.execute(
-        sa.update(feed)
-        .where(feed.c.agency == agency, feed.c.seq == seq)
-        .values(classes=remaining.bindparams(lost=sorted(lost)), state=state)
-    )
+async def supersede(db: AsyncConnection, places: Collection[tuple[str, int]]) -> None:
+    """Leave a tombstone where a newer generation takes over; the row keeps what it once was."""
+    if places:
+        await db.execute(
+            sa.update(feed)
+            .where(feed.c.agency == sa.bindparam("whose"), feed.c.seq == sa.bindparam("place"))
+            .values(state=SUPERSEDED),
+            [{"whose": agency, "place": seq} for agency, seq in sorted(places)],
+        )
+
+
+_BASIS = ("classes", "withheld", "policies", "snapshot", "state")
+
+
+async def restate(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Give releases (``agency``, ``seq``) other classes, or other reasons for the same."""
+    if rows:
+        await db.execute(
+            sa.update(feed)
+            .where(feed.c.agency == sa.bindparam("whose"), feed.c.seq == sa.bindparam("place"))
+            .values({name: sa.bindparam(f"new_{name}") for name in _BASIS}),
+            [
+                {"whose": row["agency"], "place": row["seq"], **{f"new_{name}": row[name] for name in _BASIS}}
+                for row in rows
+            ],
+        )
 
 
 async def stamp(
@@ -140,37 +165,44 @@ async def add_snapshots(db: AsyncConnection, found: Mapping[str, Any]) -> None:
         await db.execute(insert(snapshots).on_conflict_do_nothing(), rows)
 
 
-async def page(db: AsyncConnection, agency: str, after: int, limit: int) -> Sequence[sa.Row[Any]]:
-    """The next ``limit`` rows of a feed."""
+async def concerned(db: AsyncConnection, agency: str, after: int, limit: int) -> tuple[int, set[UUID]]:
+    """Where the next ``limit`` rows of a feed end, and the persons that those with content are about."""
+    rows = (
+        sa.select(feed.c.seq, feed.c.state, _WHOSE)
+        .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
+        .where(feed.c.agency == agency, feed.c.seq > after)
+        .order_by(feed.c.seq)
+        .limit(limit)
+    )
+    found = (await db.execute(rows)).all()
+    return max((row.seq for row in found), default=after), {row.whose for row in found if row.state == LIVE}
+
+
+async def page(db: AsyncConnection, agency: str, after: int, last: int) -> Sequence[sa.Row[Any]]:
+    """The rows of a feed behind ``after``, up to ``last``."""
     found = await db.execute(
-        sa.select(feed).where(feed.c.agency == agency, feed.c.seq > after).order_by(feed.c.seq).limit(limit)
+        sa.select(feed, _WHOSE)
+        .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
+        .where(feed.c.agency == agency, feed.c.seq > after, feed.c.seq <= last)
+        .order_by(feed.c.seq)
     )
     return found.all()
 
 
-async def stale_persons(
-    db: AsyncConnection, rows: Sequence[sa.Row[Any]], partner_revision: int, digest: str, now: datetime
-) -> set[UUID]:
-    """Persons among ``rows`` whose live releases no longer rest on what is known now."""
-    revisions = await _revisions(db, {row.person_id for row in rows})
-    return {
-        row.person_id
-        for row in rows
-        if row.state == LIVE
-        and (
-            row.case_revision != revisions.get(row.person_id)
-            or row.partner_revision != partner_revision
-            or row.policy_digest != digest
-            or (row.valid_until is not None and row.valid_until <= now)
-        )
-    }
-
-
-async def _revisions(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, int]:
+async def expired(db: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
+    """Persons of whom a partner still has something that rested on a consent that ended."""
     found = await db.execute(
-        sa.select(persons.c.person_id, persons.c.revision).where(any_of(persons.c.person_id, person_ids))
+        sa.select(_WHOSE)
+        .select_from(
+            feed.outerjoin(events, events.c.event_id == feed.c.event_id).join(
+                partners, partners.c.agency == feed.c.agency
+            )
+        )
+        .where(feed.c.state == LIVE, feed.c.valid_until <= now, ~partners.c.suspended)
+        .distinct()
+        .limit(limit)
     )
-    return {row.person_id: row.revision for row in found}
+    return list(found.scalars())
 
 
 async def last_seq(db: AsyncConnection, agency: str) -> int:
@@ -179,11 +211,17 @@ async def last_seq(db: AsyncConnection, agency: str) -> int:
     return int((await db.execute(query)).scalar_one())
 
 
-async def mark_read(db: AsyncConnection, agency: str, seq: int) -> None:
-    """How far a partner has been given its feed."""
-    await db.execute(
-        sa.update(partners).where(partners.c.agency == agency, partners.c.read_seq < seq).values(read_seq=seq)
+async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> bool:
+    """How far a partner has been given its feed; False if it was suspended or changed meanwhile."""
+    marked = await db.execute(
+        sa.update(partners)
+        .where(
+            partners.c.agency == agency, partners.c.revision == partner_revision, ~partners.c.suspended
+        )
+        .values(read_seq=sa.func.greatest(partners.c.read_seq, seq))
+        .returning(partners.c.read_seq)
     )
+    return marked.first() is not None
 
 
 async def acknowledge(db: AsyncConnection, agency: str, seq: int) -> None:

@@ -1,6 +1,6 @@
 """The registry of partners and of the clients that may ask for tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain import Partner
-from .tables import clients, partners, policy_sets, sweeps, used_assertions
+from .tables import clients, partners, policy_sets, progress, sweeps, used_assertions
 
 
 def partner_of(row: sa.Row[Any]) -> Partner:
@@ -25,6 +25,20 @@ def partner_of(row: sa.Row[Any]) -> Partner:
         suspended=row.suspended,
         revision=row.revision,
     )
+
+
+_REGISTRY = "hashtextextended('exchange registry', 0)"
+
+
+async def keep_as_it_is(db: AsyncConnection) -> None:
+    """Until this transaction ends nobody is registered or resumed: who decides without a partner has
+    committed by then, and the sweep for it finds all that was decided so."""
+    await db.execute(sa.text(f"SELECT pg_advisory_xact_lock_shared({_REGISTRY})"))
+
+
+async def change(db: AsyncConnection) -> None:
+    """Wait for whoever decides at the moment; who comes later sees the change."""
+    await db.execute(sa.text(f"SELECT pg_advisory_xact_lock({_REGISTRY})"))
 
 
 async def partner(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
@@ -57,6 +71,18 @@ async def set_suspended(db: AsyncConnection, agency: str, suspended: bool) -> sa
     return row
 
 
+async def add_client(
+    db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any]
+) -> bool:
+    """Let a new client ask for tokens; False if a client or an organisation of that name does already."""
+    taken = sa.or_(clients.c.client_id == client_id, clients.c.organisation == organisation)
+    if (await db.execute(sa.select(clients.c.client_id).where(taken))).first() is not None:
+        return False
+    row = {"client_id": client_id, "organisation": organisation, "role": role, "jwk": dict(jwk)}
+    await db.execute(sa.insert(clients).values(row))
+    return True
+
+
 async def put_client(
     db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any]
 ) -> None:
@@ -64,6 +90,13 @@ async def put_client(
     row = {"client_id": client_id, "organisation": organisation, "role": role, "jwk": dict(jwk)}
     statement = insert(clients).values(row)
     await db.execute(statement.on_conflict_do_update(index_elements=["client_id"], set_=row))
+
+
+async def keep_staff(db: AsyncConnection, client_ids: Collection[str]) -> None:
+    """No client but partners and these may ask for tokens any more."""
+    await db.execute(
+        sa.delete(clients).where(clients.c.role != "partner", clients.c.client_id.not_in(sorted(client_ids)))
+    )
 
 
 async def client(db: AsyncConnection, client_id: str) -> sa.Row[Any] | None:
@@ -84,6 +117,11 @@ async def use_assertion(db: AsyncConnection, jti: str, expires_at: datetime, now
         insert(used_assertions).values(row).on_conflict_do_nothing().returning(used_assertions.c.jti)
     )
     return used.first() is not None
+
+
+async def lock_policies(db: AsyncConnection) -> None:
+    """One process at a time says which policies are active."""
+    await db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('exchange policies', 0))"))
 
 
 async def active_policies(db: AsyncConnection) -> str | None:
@@ -112,4 +150,19 @@ async def advance_sweep(db: AsyncConnection, sweep_id: int, next_person: Any, *,
     """How far a sweep has got."""
     await db.execute(
         sa.update(sweeps).where(sweeps.c.sweep_id == sweep_id).values(next_person=next_person, done=done)
+    )
+
+
+async def caught_up_at(db: AsyncConnection) -> datetime | None:
+    """All that others had published by then is taken into account; None if that was never so."""
+    at: datetime | None = (await db.execute(sa.select(progress.c.caught_up_at))).scalar()
+    return at
+
+
+async def note_caught_up(db: AsyncConnection, at: datetime) -> None:
+    """Remember that; it never goes back."""
+    statement = insert(progress).values(one=1, caught_up_at=at)
+    newer = sa.func.greatest(progress.c.caught_up_at, statement.excluded.caught_up_at)
+    await db.execute(
+        statement.on_conflict_do_update(index_elements=["one"], set_={"caught_up_at": newer})
     )

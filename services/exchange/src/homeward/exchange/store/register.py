@@ -1,6 +1,6 @@
 """Consents, objections and holds: the register that every read consults."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,24 +20,15 @@ async def add_consents(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -
 
 def _of_person(person_id: UUID) -> sa.ColumnElement[bool]:
     own_reports = sa.select(reports.c.report_id).where(reports.c.person_id == person_id)
-    return sa.or_(consents.c.person_id == person_id, consents.c.report_id.in_(own_reports))
+    # An array, so that both indexes serve: with IN (SELECT …) all consents would be read.
+    of_reports = consents.c.report_id == sa.any_(sa.func.array(own_reports.scalar_subquery()))
+    return sa.or_(consents.c.person_id == person_id, of_reports)
 
 
 async def consents_of(db: AsyncConnection, person_id: UUID) -> Sequence[sa.Row[Any]]:
     """All consents ever given for a person or with a report about them."""
     found = await db.execute(sa.select(consents).where(_of_person(person_id)).order_by(consents.c.consent_id))
     return found.all()
-
-
-async def person_of_consent(db: AsyncConnection, consent_id: UUID) -> UUID | None:
-    """Whose consent it is; None if there is no such consent, or its report has no person yet."""
-    found = await db.execute(
-        sa.select(sa.func.coalesce(consents.c.person_id, reports.c.person_id))
-        .select_from(consents.outerjoin(reports, reports.c.report_id == consents.c.report_id))
-        .where(consents.c.consent_id == consent_id)
-    )
-    person_id: UUID | None = found.scalar_one_or_none()
-    return person_id
 
 
 async def withdraw(
@@ -82,3 +73,22 @@ async def unrestrict(db: AsyncConnection, person_id: UUID, recipient: str, kind:
         .returning(restrictions.c.kind)
     )
     return done.first() is not None
+
+
+async def carry_restrictions(
+    db: AsyncConnection, moves: Collection[tuple[UUID, UUID]], now: datetime
+) -> Sequence[sa.Row[Any]]:
+    """Put what restricts the first of each two persons in force for the second as well; what is new."""
+    if not moves:
+        return []
+    carried = await db.execute(
+        sa.text(
+            "INSERT INTO restrictions (person_id, recipient, kind, placed_at) "
+            "SELECT DISTINCT moved.to_person, r.recipient, r.kind, CAST(:now AS timestamptz) "
+            "FROM unnest(CAST(:before AS uuid[]), CAST(:after AS uuid[])) AS moved (from_person, to_person) "
+            "JOIN restrictions r ON r.person_id = moved.from_person "
+            "ON CONFLICT DO NOTHING RETURNING person_id, recipient, kind"
+        ),
+        {"now": now, "before": [before for before, _ in moves], "after": [after for _, after in moves]},
+    )
+    return carried.all()

@@ -48,20 +48,27 @@ persons = sa.Table(
     metadata,
     Column("person_id", Uuid, primary_key=True),
     Column("revision", Integer, nullable=False, server_default="1"),
-    instant("erased_at", nullable=True),
 )
 """Whose visibility is decided as one; the revision moves with every fact that matters to policies."""
+
+erased = sa.Table("erased", metadata, Column("subject", Uuid, primary_key=True), instant("erased_at"))
+"""Persons, reports and reporters whose keys were destroyed, whether known here or not yet: an erasure
+may come before what it erases."""
 
 reports = sa.Table(
     "reports",
     metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("person_id", Uuid, index=True),
+    Column("link_epoch", BigInteger),
+    Column("link_sequence", BigInteger),
+    Column("reporter_id", Uuid, index=True),
     Column("citizenships", ARRAY(Text)),
     Column("country", Text),
     Column("child", Boolean),
 )
-"""What policies ask of a report: enumerations and booleans only."""
+"""Whom a report is about, by the newest link there is (links of one report arrive in any order), and what
+policies ask of it: enumerations and booleans only."""
 
 events = sa.Table(
     "events",
@@ -75,9 +82,10 @@ events = sa.Table(
     Column("classes", ARRAY(Text), nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("traceparent", Text),
-    Column("decided", Boolean, nullable=False, server_default=sa.false()),
+    Column("told", ARRAY(Text), nullable=False, server_default="{}"),
 )
-"""Case events as they came, sealed. A report's has no person until verification names one."""
+"""Case events as they came, sealed. ``report_id`` is the report they speak of; a report's own event has
+no person until verification names one. ``told``: the agencies for which a decision was recorded."""
 
 consents = sa.Table(
     "consents",
@@ -141,6 +149,7 @@ feed = sa.Table(
     instant("at"),
     sa.Index("feed_events", "event_id", "agency", "generation"),
     sa.Index("feed_persons", "person_id"),
+    sa.Index("feed_expiries", "valid_until", postgresql_where=sa.text("state = 'live'")),
 )
 """What each agency gets, in its own dense order: releases, retractions, erasures."""
 
@@ -167,3 +176,6 @@ sweeps = sa.Table(
     Column("done", Boolean, nullable=False, server_default=sa.false()),
 )
 """Everything is to be decided again, in the background, in batches of persons."""
+
+progress = sa.Table("progress", metadata, Column("one", Integer, primary_key=True), instant("caught_up_at"))
+"""One row: all that others had published by then is taken into account here."""

@@ -1,6 +1,7 @@
-"""Alembic's way into the tiny service."""
+"""Run by alembic; see homeward.common.migrate."""
+
+from importlib import import_module
 
 from homeward.common.migrate import run_env
-from homeward.tiny.app import metadata
 
-run_env(metadata)
+run_env(import_module("homeward.tiny.app").metadata)

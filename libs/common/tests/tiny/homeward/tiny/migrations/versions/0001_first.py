@@ -1,9 +1,10 @@
 """The notes."""
 
+from importlib import import_module
+
 from alembic import op
 
 from homeward.common.tables import create_runtime_tables
-from homeward.tiny.app import metadata
 
 revision = "0001"
 down_revision = None
@@ -14,4 +15,4 @@ depends_on = None
 def upgrade() -> None:
     """Create all tables."""
     create_runtime_tables(op.get_bind())
-    metadata.create_all(op.get_bind())
+    import_module("homeward.tiny.app").metadata.create_all(op.get_bind())

@@ -1,0 +1,113 @@
+"""What all hops stand on: a PostgreSQL that syncs every commit, worlds in it, and reports to work with."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import asyncpg
+
+from harness.world import World, open_world
+from homeward.common.broker.postgres import PostgresBroker
+from homeward.common.contracts import ReportReceived, StatedConsent
+from homeward.common.ids import new_id
+from homeward.intake.domain import has_reporter, read_report
+from homeward.onebox.demo.partners import CONSENTS
+from homeward.onebox.postgres import EmbeddedPostgres
+from homeward.onebox.sample.generate import SEED, generate
+
+Row = Sequence[Any]
+OUTBOX = "id, type, stream, actor, traceparent, value, time"
+"""What a service writes into its outbox; position, epoch and sequence come later."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One server for all hops, and how much is to be done on it."""
+
+    postgres: EmbeddedPostgres
+    folder: Path
+    quick: bool
+
+    def count(self, usual: int, quick: int) -> int:
+        """How many units a run has."""
+        return quick if self.quick else usual
+
+    @asynccontextmanager
+    async def world(self, name: str) -> AsyncIterator[World]:
+        """A world on a database of this name, with the embedded log as onebox has it: one partition."""
+        await self.postgres.prepare([name])
+        async with open_world(self.postgres.url(name)) as world:
+            world.broker = PostgresBroker(plain(world.database), partitions=1)
+            yield world
+
+
+@contextmanager
+def open_ground(quick: bool) -> Iterator[Ground]:
+    """Onebox's server, since it keeps PostgreSQL's own settings: the tests' one runs without fsync."""
+    with TemporaryDirectory(prefix="homeward-bench-") as name:
+        folder = Path(name)
+        postgres = EmbeddedPostgres(folder / "postgres")
+        try:
+            yield Ground(postgres, folder, quick)
+        finally:
+            postgres.stop()
+
+
+@asynccontextmanager
+async def connection(world: World) -> AsyncIterator[asyncpg.Connection]:
+    """A bare connection to the world's database: what floors use, and what clears up between runs."""
+    db = await asyncpg.connect(plain(world.database))
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+def plain(url: str) -> str:
+    """A URL for SQLAlchemy as asyncpg takes it."""
+    return url.replace("+asyncpg", "")
+
+
+async def copy(db: asyncpg.Connection, table: str, columns: str, rows: Sequence[Row]) -> None:
+    """COPY ``rows`` into a table; ``columns`` as in SQL."""
+    await db.copy_records_to_table(table, records=rows, columns=columns.split(", "))
+
+
+async def rows_of(db: asyncpg.Connection, table: str, columns: str, order: str) -> list[Row]:
+    """All rows of a table, as :func:`copy` takes them."""
+    quoted = ", ".join(f'"{column}"' for column in columns.split(", "))
+    return [tuple(row) for row in await db.fetch(f'SELECT {quoted} FROM {table} ORDER BY "{order}"')]
+
+
+def usable_cells(count: int) -> list[dict[str, str]]:
+    """That many rows of a synthetic list, all of which intake accepts."""
+    cells = (row.cells for row in generate(SEED, count + count // 100 + 10))
+    return [one for one in cells if read_report(one).usable][:count]
+
+
+def reports(count: int, world: World) -> list[ReportReceived]:
+    """The events of such a list, as intake says them, with the consents of the demo."""
+    consents = tuple(StatedConsent.model_validate(consent) for consent in CONSENTS)
+    events = []
+    for cells in usable_cells(count):
+        values = read_report(cells).values
+        report_id = new_id()
+        events.append(
+            ReportReceived(
+                report_id=report_id,
+                reporter_id=new_id() if has_reporter(values) else report_id,
+                received_at=world.now,
+                channel="list",
+                consents=consents,
+                **values,
+            )
+        )
+    return events
+
+
+def batches(rows: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """``rows`` cut into pieces of ``size``."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,115 @@
+"""What others' events say that visibility depends on: kept whatever order it comes in.
+
+Rows are locked in one order throughout: reports, then persons, then the agencies' counters.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeward.common.contracts import ReportReceived
+
+from .cases import any_of
+from .tables import erased, events, persons, referrals, reports
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+async def add_persons(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
+    """Make sure they are there."""
+    if person_ids:
+        rows = [{"person_id": person_id} for person_id in sorted(person_ids)]
+        await db.execute(insert(persons).on_conflict_do_nothing(), rows)
+
+
+async def lock_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> Mapping[UUID, sa.Row[Any]]:
+    """Make sure they are there, and take their rows: whom they are about, and by which link."""
+    if not report_ids:
+        return {}
+    rows = [{"report_id": report_id} for report_id in sorted(report_ids)]
+    await db.execute(insert(reports).on_conflict_do_nothing(), rows)
+    columns = (reports.c.report_id, reports.c.person_id, reports.c.link_epoch, reports.c.link_sequence)
+    query = sa.select(*columns).where(any_of(reports.c.report_id, report_ids))
+    found = await db.execute(query.order_by(reports.c.report_id).with_for_update())
+    return {row.report_id: row for row in found}
+
+
+async def put_facts(db: AsyncConnection, rows: Rows) -> None:
+    """What policies ask of reports."""
+    await _update_reports(db, rows, ("reporter_id", "citizenships", "country", "child"))
+
+
+async def put_links(db: AsyncConnection, rows: Rows) -> None:
+    """Whom reports are about, and give their own events that person."""
+    await _update_reports(db, rows, ("person_id", "link_epoch", "link_sequence"))
+
+
+async def _update_reports(db: AsyncConnection, rows: Rows, columns: Sequence[str]) -> None:
+    if rows:
+        statement = sa.update(reports).where(reports.c.report_id == sa.bindparam("of_report"))
+        given = [{"of_report": row["report_id"], **{name: row[name] for name in columns}} for row in rows]
+        await db.execute(statement.values({name: sa.bindparam(name) for name in columns}), given)
+
+
+async def name_persons(db: AsyncConnection, report_ids: Collection[UUID]) -> None:
+    """Give the own events of ``report_ids`` the persons their reports are about."""
+    if report_ids:
+        await db.execute(
+            sa.update(events)
+            .where(
+                events.c.report_id == reports.c.report_id,
+                events.c.type == ReportReceived.TYPE,
+                any_of(reports.c.report_id, report_ids),
+                events.c.person_id.is_distinct_from(reports.c.person_id),
+            )
+            .values(person_id=reports.c.person_id)
+        )
+
+
+async def add_events(db: AsyncConnection, rows: Rows) -> None:
+    """Keep case events as they came."""
+    if rows:
+        await db.execute(sa.insert(events), [dict(row) for row in rows])
+
+
+async def add_referrals(db: AsyncConnection, rows: Rows) -> None:
+    """Keep referrals and whether they are still open; one that was closed stays so."""
+    if rows:
+        statement = insert(referrals)
+        given = statement.excluded
+        named = sa.case((sa.func.cardinality(given.classes) > 0, given.classes), else_=referrals.c.classes)
+        await db.execute(
+            statement.on_conflict_do_update(
+                index_elements=["referral_id"],
+                set_={"open": sa.and_(referrals.c.open, given.open), "classes": named},
+            ),
+            [dict(row) for row in rows],
+        )
+
+
+async def reports_under(db: AsyncConnection, subjects: Collection[UUID]) -> set[UUID]:
+    """Reports that are, or were made by, one of ``subjects``."""
+    if not subjects:
+        return set()
+    either = sa.or_(any_of(reports.c.report_id, subjects), any_of(reports.c.reporter_id, subjects))
+    return set((await db.execute(sa.select(reports.c.report_id).where(either))).scalars())
+
+
+async def persons_under(db: AsyncConnection, subjects: Collection[UUID]) -> set[UUID]:
+    """Those of ``subjects`` that are persons known here."""
+    if not subjects:
+        return set()
+    query = sa.select(persons.c.person_id).where(any_of(persons.c.person_id, subjects))
+    return set((await db.execute(query)).scalars())
+
+
+async def erase(db: AsyncConnection, subjects: Mapping[UUID, datetime]) -> None:
+    """Their keys are destroyed, for ever."""
+    if subjects:
+        rows = [{"subject": subject, "erased_at": subjects[subject]} for subject in sorted(subjects)]
+        await db.execute(insert(erased).on_conflict_do_nothing(), rows)

@@ -1,0 +1,37 @@
+"""``python -m homeward.keyring``: what an operator sees when a secret is not right."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(secrets: Path, role: str = "serve", **changed: str) -> subprocess.CompletedProcess[str]:
+    settings = {
+        "KEYRING_KEK_FILE": str(secrets / "kek"),
+        "KEYRING_SERVICES_FILE": str(secrets / "services.json"),
+        "KEYRING_DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:9/none",
+        **changed,
+    }
+    command = [sys.executable, "-m", "homeward.keyring", role]
+    return subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_key_that_others_may_read_is_refused_in_one_line(secrets: Path) -> None:
+    (secrets / "kek").chmod(0o644)
+    ended = run(secrets)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"homeward keyring: {secrets}/kek can be read by others (mode 0644); run chmod 600 on it"
+    ]
+
+
+def test_a_services_file_that_is_not_valid_is_named_in_one_line(secrets: Path) -> None:
+    (secrets / "services.json").write_text("[]")
+    ended = run(secrets)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"homeward keyring: services file {secrets}/services.json: must be an object"
+    ]
