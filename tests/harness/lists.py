@@ -11,6 +11,9 @@ from homeward.onebox.sample.generate import generate
 def write_list(file: Path, seed: int, rows: int) -> Path:
     """A list like the sample's, of other people for another seed."""
     cells = [row.cells for row in generate(seed, rows)]
+    for row in cells:
+        if row["reporter_reference"]:  # the generator numbers from 1 for every seed
+            row["reporter_reference"] = f"{seed}-{row['reporter_reference']}"
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, list(cells[0]))
         writer.writeheader()

@@ -13,13 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from harness.kafka import Kafka
 from harness.ports import free_port
 from harness.postgres_server import Postgres
 from harness.proxy import Proxy
+from homeward.client.lists import Imported, send_list
+from homeward.client.session import Session
 from homeward.common.main import listen, serve
 from homeward.onebox.secrets import write_secrets
 
@@ -40,10 +45,10 @@ Role = tuple[str, str]
 class Platform:
     """Made by :func:`running_platform`."""
 
-    def __init__(self, folder: Path, postgres: Postgres, bootstrap: str) -> None:
+    def __init__(self, folder: Path, postgres: Postgres, kafka: Kafka) -> None:
         self.folder = folder
-        self._postgres = postgres
-        self._bootstrap = bootstrap
+        self.postgres = postgres
+        self.kafka = kafka
         self._ports = {(s, r): free_port() for s, roles in ROLES.items() for r in roles}
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
         listening = listen("127.0.0.1", 0)
@@ -56,7 +61,7 @@ class Platform:
     def start_all(self) -> None:
         """Migrate, start every role, wait until all are ready."""
         for name in ROLES:
-            self._postgres.create_database(f"platform_{name}")
+            self.postgres.create_database(f"platform_{name}")
         jobs = {name: self._run(name, "migrate") for name in ROLES}
         for name, job in jobs.items():
             assert job.wait(START_LIMIT) == 0, self._log(name, "migrate")
@@ -64,6 +69,11 @@ class Platform:
             self.start(role)
         for role in self._ports:
             self.wait_ready(role)
+
+    @property
+    def roles(self) -> list[Role]:
+        """All of them."""
+        return list(self._ports)
 
     def start(self, role: Role) -> None:
         """Start one role."""
@@ -87,7 +97,7 @@ class Platform:
                 process.wait()
         self._proxy_stop()
         for name in ROLES:
-            self._postgres.drop_database(f"platform_{name}")
+            self.postgres.drop_database(f"platform_{name}")
 
     def wait_ready(self, role: Role) -> None:
         """Until ``/readyz`` of the role's own port says so."""
@@ -109,8 +119,8 @@ class Platform:
     def _run(self, service: str, role: str) -> subprocess.Popen[bytes]:
         prefix = service.upper()
         settings = {
-            "DATABASE_URL": self._postgres.url(f"platform_{service}"),
-            "BROKER_URL": f"kafka://{self._bootstrap}",
+            "DATABASE_URL": self.postgres.url(f"platform_{service}"),
+            "BROKER_URL": f"kafka://{self.kafka.bootstrap}",
             "TOPIC_PARTITIONS": "3",
             "PUBLIC_URL": self.base_url,
             "JWKS_URL": f"http://127.0.0.1:{self._ports['exchange', 'serve']}/oauth/jwks",
@@ -139,9 +149,16 @@ class Platform:
 
 
 @contextlib.contextmanager
-def running_platform(folder: Path, postgres: Postgres, bootstrap: str) -> Iterator[Platform]:
+def importing(caseworker: Session, file: Path, consents: list[dict[str, Any]]) -> Iterator[Future[Imported]]:
+    """A list on its way in while the test does something else."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(send_list, caseworker, file, list_name=file.parent.name, consents=consents)
+
+
+@contextlib.contextmanager
+def running_platform(folder: Path, postgres: Postgres, kafka: Kafka) -> Iterator[Platform]:
     """All roles up and ready; ended with the context."""
-    platform = Platform(folder, postgres, bootstrap)
+    platform = Platform(folder, postgres, kafka)
     try:
         platform.start_all()
         yield platform

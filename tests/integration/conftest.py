@@ -34,7 +34,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> It
     folder: Path = tmp_path_factory.mktemp("platform")
     with start_kafka() as broker:
         asyncio.run(forget_topics(broker.bootstrap))
-        with running_platform(folder, postgres, broker.bootstrap) as running:
+        with running_platform(folder, postgres, broker) as running:
             yield running
 
 

@@ -2,79 +2,51 @@
 
 from __future__ import annotations
 
-import threading
+import random
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
+from harness.accounting import Accounting
 from harness.lists import write_list
-from harness.platform import Platform, Role
-from harness.settle import settle
-from homeward.client.lists import Imported, send_list
+from harness.platform import Platform, Role, importing
 from homeward.client.session import Session
-from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
-
-ROWS = 600
 
 
-def import_while_killing(
-    platform: Platform, caseworker: Session, file: Path, consents: list[dict[str, Any]], victims: list[Role]
-) -> Imported:
-    """Send the list; meanwhile kill each victim once its work is under way, and start it again."""
-    done: list[Imported] = []
-    sending = threading.Thread(
-        target=lambda: done.append(send_list(caseworker, file, list_name="kill test", consents=consents))
-    )
-    sending.start()
-    for victim in victims:
-        time.sleep(0.4)
-        platform.kill(victim)
-        time.sleep(0.3)
-        platform.start(victim)
-    sending.join()
-    assert done, "the import itself failed"
-    for victim in victims:
-        platform.wait_ready(victim)
-    return done[0]
+def kill_and_start(platform: Platform, victim: Role) -> None:
+    platform.kill(victim)
+    time.sleep(0.3)
+    platform.start(victim)
 
 
 def test_a_relay_and_a_consumer_killed_during_an_import_lose_and_double_nothing(
     platform: Platform, staff: dict[str, Session], tmp_path: Path
 ) -> None:
-    operator, auditor = staff["operator"], staff["auditor"]
-    ngo = next(p for p in PARTNERS if p["kind"] == "NGO")
-    partner = PartnerFeed.register({**ngo, "agency": "kill-test-ngo"}, operator, platform.folder)
-    before = operator.get("/v1/counts")
-    file = write_list(tmp_path / "list.csv", seed=41, rows=ROWS)
-    consents = [*CONSENTS, {**CONSENTS[-1], "recipient": partner.name}]
+    accounting = Accounting(platform, staff, "kill-test-ngo")
+    file = write_list(tmp_path / "list.csv", seed=41, rows=600)
     victims = [("intake", "relay"), ("verification", "consume"), ("exchange", "consume")]
-    imported = import_while_killing(platform, staff["caseworker"], file, consents, victims)
-    settle(operator, auditor)
+    with importing(staff["caseworker"], file, accounting.consents) as sending:
+        for victim in victims:
+            time.sleep(0.4)
+            kill_and_start(platform, victim)
+        imported = sending.result()
+    for victim in victims:
+        platform.wait_ready(victim)
+    accounting.check(imported, rows=600)
 
-    assert imported.rows == ROWS == imported.accepted + imported.rejected
-    after = operator.get("/v1/counts")
-    assert after["reports"] - before["reports"] == imported.accepted, "every accepted report has one person"
-    partner.pull()
-    received = Counter(
-        event["data"]["classes"]["envelope"]["report_id"]
-        for event in partner.events
-        if event["type"] == "homeward.report.received.v1"
-    )
-    assert len(received) == imported.accepted, "every accepted report reached the partner"
-    assert set(received.values()) == {1}, "and only once"
-    cases = Counter(e["subject"] for e in partner.events if e["type"] == "homeward.case.opened.v1")
-    assert len(cases) == after["persons"] - before["persons"]
-    assert set(cases.values()) == {1}, "every person has one case"
-    partner.session.close()
-    assert [int(e["sequence"]) for e in partner.events] == list(range(1, len(partner.events) + 1))
 
-    settle(operator, auditor)  # the reads above are events too
-    history = auditor.get("/v1/audit/completeness")
-    assert history["complete"]
-    logged = {source["source"]: source for source in history["sources"]}
-    for service in ("intake", "verification", "referral", "exchange", "keyring"):
-        outbox = operator.get(f"/v1/{service}/outbox")
-        source = logged[f"/homeward/{service}/0/{outbox['epoch']}"]
-        assert source["count"] == outbox["sequenced"] == outbox["committed"], "one log entry for each event"
-        assert operator.get(f"/v1/{service}/dead-letters")["dead_letters"] == []
+def test_every_kind_of_process_killed_at_random_moments_loses_and_doubles_nothing(
+    platform: Platform, staff: dict[str, Session], tmp_path: Path
+) -> None:
+    accounting = Accounting(platform, staff, "random-kill-ngo")
+    file = write_list(tmp_path / "list.csv", seed=42, rows=900)
+    chance = random.Random(42)
+    victims = [("intake", "serve"), ("keyring", "serve"), *chance.sample(platform.roles, 6)]
+    chance.shuffle(victims)
+    with importing(staff["caseworker"], file, accounting.consents) as sending:
+        for victim in victims:
+            time.sleep(chance.uniform(0.1, 0.8))
+            kill_and_start(platform, victim)
+        imported = sending.result()
+    for victim in victims:
+        platform.wait_ready(victim)
+    accounting.check(imported, rows=900)

@@ -6,14 +6,19 @@ Rows are told apart on the other side, so a part that is sent again is counted a
 import csv
 import io
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .session import Session
+import stamina
+
+from .session import Session, Unreachable
 
 PART = 300
+PATIENCE = 90.0
+"""Seconds for which a part is sent again while the platform is away."""
 
 
 @dataclass
@@ -70,16 +75,25 @@ def send_list(
     whole = len(parts) == 1
     for number, part in enumerate(parts, 1):
         charset = encoding if whole else "utf-8"
-        imported.add(
-            session.post(
-                "/v1/reports/import",
-                params={"dry_run": str(dry_run).lower()},
-                files={"file": ("list.csv", part, f"text/csv; charset={charset}")},
-                data={"list": list_name, "consents": json.dumps(consents or [])},
-            )
-        )
+        request = {
+            "params": {"dry_run": str(dry_run).lower()},
+            "files": {"file": ("list.csv", part, f"text/csv; charset={charset}")},
+            "data": {"list": list_name, "consents": json.dumps(consents or [])},
+        }
+        imported.add(_patiently(session, request))
         progress(number, len(parts))
     return imported
+
+
+def _patiently(session: Session, request: dict[str, Any]) -> dict[str, Any]:
+    """Send one part, again while the platform is away. The same Idempotency-Key makes the answer the
+    first one's, should only the answer have been lost."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    for attempt in stamina.retry_context(on=Unreachable, attempts=None, timeout=PATIENCE, wait_max=2):
+        with attempt:
+            answer: dict[str, Any] = session.post("/v1/reports/import", headers=headers, **request)
+            return answer
+    raise AssertionError("retries end in a result or an exception")
 
 
 def _sliced(rows: list[list[str]]) -> Iterator[list[list[str]]]:

@@ -74,7 +74,7 @@ class Session:
             raise _unreachable(self.credentials.base_url, error) from None
 
     def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token()}", **options.get("headers", {})}
+        headers = {"Authorization": f"Bearer {self.token()}", **(options.get("headers") or {})}
         try:
             return _checked(self._http.request(method, path, **{**options, "headers": headers}))
         except httpx.TransportError as error:

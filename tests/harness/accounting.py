@@ -1,0 +1,61 @@
+"""After whatever happened: every accepted report has exactly one effect everywhere, and one entry in
+the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from harness.platform import Platform
+from harness.settle import SERVICES, settle
+from homeward.client.lists import Imported
+from homeward.client.session import Session
+from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
+
+RECEIVED = "homeward.report.received.v1"
+OPENED = "homeward.case.opened.v1"
+
+
+class Accounting:
+    """Opened before the faults with a partner of its own, who is trusted with everything."""
+
+    def __init__(self, platform: Platform, staff: dict[str, Session], name: str) -> None:
+        self._operator, self._auditor = staff["operator"], staff["auditor"]
+        ngo = next(profile for profile in PARTNERS if profile["kind"] == "NGO")
+        self._partner = PartnerFeed.register({**ngo, "agency": name}, self._operator, platform.folder)
+        self._before = self._operator.get("/v1/counts")
+        self.consents: list[dict[str, Any]] = [*CONSENTS, {**CONSENTS[-1], "recipient": name}]
+
+    def check(self, imported: Imported, rows: int) -> None:
+        """All of it, once nothing is under way any more."""
+        settle(self._operator, self._auditor)
+        assert rows == imported.rows == imported.accepted + imported.rejected, "every row is accounted for"
+        after = self._operator.get("/v1/counts")
+        grown = {name: after[name] - self._before[name] for name in ("reports", "persons")}
+        assert grown["reports"] == imported.accepted, "every accepted report has one person"
+        self._check_feed(imported.accepted, grown["persons"])
+        self._check_log()
+        self._partner.session.close()
+
+    def _check_feed(self, reports: int, persons: int) -> None:
+        events = self._partner.pull()
+        received = Counter(
+            e["data"]["classes"]["envelope"]["report_id"] for e in events if e["type"] == RECEIVED
+        )
+        assert len(received) == reports, "every accepted report reached the partner"
+        assert set(received.values()) == {1}, "and only once"
+        cases = Counter(e["subject"] for e in events if e["type"] == OPENED)
+        assert len(cases) == persons, "every person has a case"
+        assert set(cases.values()) == {1}, "and only one"
+        assert [int(e["sequence"]) for e in events] == list(range(1, len(events) + 1)), "the feed is dense"
+
+    def _check_log(self) -> None:
+        settle(self._operator, self._auditor)  # the reads above are events too
+        history = self._auditor.get("/v1/audit/completeness")
+        assert history["complete"], "no source has a gap"
+        logged = {source["source"]: source for source in history["sources"]}
+        for service in SERVICES:
+            outbox = self._operator.get(f"/v1/{service}/outbox")
+            source = logged[f"/homeward/{service}/0/{outbox['epoch']}"]
+            assert source["count"] == outbox["sequenced"] == outbox["committed"], "one entry for each event"
+            assert self._operator.get(f"/v1/{service}/dead-letters")["dead_letters"] == []
