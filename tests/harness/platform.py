@@ -75,6 +75,10 @@ class Platform:
         """All of them."""
         return list(self._ports)
 
+    def url_of(self, role: Role) -> str:
+        """The role's own port."""
+        return f"http://127.0.0.1:{self._ports[role]}"
+
     def start(self, role: Role) -> None:
         """Start one role."""
         self._processes[role] = self._run(*role)
@@ -102,7 +106,7 @@ class Platform:
     def wait_ready(self, role: Role) -> None:
         """Until ``/readyz`` of the role's own port says so."""
         deadline = time.monotonic() + START_LIMIT
-        url = f"http://127.0.0.1:{self._ports[role]}/readyz"
+        url = self.url_of(role) + "/readyz"
         while time.monotonic() < deadline:
             code = self._processes[role].poll()
             assert code is None, f"{role} ended with {code}:\n{self._log(*role)}"

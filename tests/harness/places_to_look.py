@@ -1,0 +1,67 @@
+"""Everywhere something personal could have been left: the log, the databases, the output of processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from harness.platform import ROLES, Platform
+
+CLEAR_BY_DESIGN = {"matching_index"}
+"""Verification's look-up index, in UNLOGGED tables."""
+
+
+def everything(platform: Platform) -> Iterator[tuple[str, bytes]]:
+    """(place, content) of all of it."""
+    yield "logs", platform.logs().encode()
+    for role in platform.roles:
+        yield f"metrics of {role}", httpx.get(platform.url_of(role) + "/metrics", trust_env=False).content
+    for place, content in asyncio.run(_kafka_records(platform.kafka.bootstrap)):
+        yield place, content
+    for service in ROLES:
+        url = platform.postgres.url(f"platform_{service}").replace("+asyncpg", "")
+        for table, content in asyncio.run(_tables(url)):
+            if table not in CLEAR_BY_DESIGN:
+                yield f"{service}.{table}", content
+
+
+async def _kafka_records(bootstrap: str) -> list[tuple[str, bytes]]:
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    found = []
+    try:
+        topics = [topic for topic in await consumer.topics() if topic.startswith("homeward.")]
+        at = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t)]
+        consumer.assign(at)
+        ends = await consumer.end_offsets(at)
+        await consumer.seek_to_beginning(*at)
+        left = sum(ends.values())
+        while left > 0:
+            for tp, records in (await consumer.getmany(timeout_ms=5_000)).items():
+                left -= len(records)
+                for record in records:
+                    headers = b"".join(name.encode() + value for name, value in record.headers)
+                    found.append((f"{tp.topic} {record.offset}", record.key + headers + record.value))
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def _tables(url: str) -> list[tuple[str, bytes]]:
+    """Every row of every table as text; what is in ``bytea`` as it is and not as hexadecimal digits."""
+    connection = await asyncpg.connect(url)
+    try:
+        names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = []
+        for (name,) in names:
+            rows = await connection.fetch(f'SELECT * FROM "{name}"')
+            cells = [c if isinstance(c, bytes) else str(c).encode() for row in rows for c in row.values()]
+            found.append((name, b"\n".join(cells)))
+        return found
+    finally:
+        await connection.close()
