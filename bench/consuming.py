@@ -10,17 +10,15 @@ import asyncpg
 
 from homeward.common.broker import Broker, Subscription
 from homeward.common.consumer import BATCH, Consumer
-from homeward.common.contracts import OPEN_CLASSES, FieldClass, PersonRegistered
+from homeward.common.contracts import PersonRegistered
 from homeward.common.envelope import Received, topic_of
 from homeward.common.ids import new_id
-from homeward.common.keys import LOOKUP
 from homeward.referral.app import create_service
 from homeward.referral.settings import Settings
 
 from .ground import OUTBOX, Ground, Row, batches, connection, copy, rows_of
 from .pairs import Hop, Meter
 
-ENTITLED = OPEN_CLASSES | {FieldClass.HEALTH, FieldClass.PROTECTION, LOOKUP}
 INBOX = "consumer, event_id"
 CASES = "case_id, person_id, case_status, search_status, opened_at"
 _RECORDS = (
@@ -39,7 +37,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
     """Registered persons become cases; floor: SELECT, COPY of inbox, cases and outbox, the position."""
     count = ground.count(3_000, 900)
     async with ground.world("consuming") as world, connection(world) as db:
-        service = await world.start(create_service, Settings, classes=ENTITLED)
+        service = await world.start(create_service, Settings)
         events = [PersonRegistered(person_id=new_id(), report_id=new_id()) for _ in range(count)]
         await world.publish(*events)
         people = [str(event.person_id) for event in events]

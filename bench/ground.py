@@ -1,18 +1,21 @@
 """What all hops stand on: a PostgreSQL that syncs every commit, worlds in it, and reports to work with."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import os
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
 
-from harness.world import World, open_world
+from harness.world import ALL_CLASSES, MemoryKeyring, World, open_world
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.contracts import ReportReceived, StatedConsent
 from homeward.common.ids import new_id
+from homeward.common.keys import ClassKeys, KeySet
 from homeward.intake.domain import has_reporter, read_report
 from homeward.onebox.demo.partners import CONSENTS
 from homeward.onebox.postgres import EmbeddedPostgres
@@ -21,6 +24,24 @@ from homeward.onebox.sample.generate import SEED, generate
 Row = Sequence[Any]
 OUTBOX = "id, type, stream, actor, traceparent, value, time"
 """What a service writes into its outbox; position, epoch and sequence come later."""
+
+
+class ReadyKeyring(MemoryKeyring):
+    """Answers at once, from a stock of keys: to make and derive them is the keyring's work, not that of
+    the service under measurement. Some subjects share a key, which costs the same as one of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stock = cycle([{name: os.urandom(32) for name in ALL_CLASSES} for _ in range(1_000)])
+        self._given: dict[str, ClassKeys] = {}
+
+    async def class_keys(self, subjects: Collection[str], *, create: bool) -> KeySet:
+        """Keys of every class."""
+        if create:
+            for subject in subjects:
+                if subject not in self._given:
+                    self._given[subject] = next(self._stock)
+        return {subject: self._given[subject] for subject in subjects if subject in self._given}
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,7 @@ class Ground:
         await self.postgres.prepare([name])
         async with open_world(self.postgres.url(name)) as world:
             world.broker = PostgresBroker(plain(world.database), partitions=1)
+            world.keyring = ReadyKeyring()
             yield world
 
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from homeward.common.contracts import FieldClass, ReportReceived
-from homeward.common.keys import LOOKUP
+from homeward.common.contracts import ReportReceived
 from homeward.common.sealing import Draft, seal
 from homeward.intake.app import create_service
 from homeward.intake.settings import Settings
@@ -16,7 +15,6 @@ from homeward.onebox.demo.partners import CONSENTS
 from .ground import OUTBOX, Ground, connection, copy, rows_of, usable_cells
 from .pairs import Hop, Meter
 
-ENTITLED = frozenset(FieldClass) - {FieldClass.ASSESSMENT, FieldClass.HEALTH} | {LOOKUP}
 REPORTS = (
     "report_id, reporter_id, event_id, organisation, row_key, row_fingerprint, receipt_hash, received_at"
 )
@@ -27,7 +25,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
     """One request with all rows; floor: seal with the keys in hand, COPY reports and outbox, commit."""
     cells = usable_cells(ground.count(2_000, 300))
     async with ground.world("importing") as world, connection(world) as db:
-        service = await world.start(create_service, Settings, classes=ENTITLED)
+        service = await world.start(create_service, Settings)
         async with world.client(service, "reports:write") as client:
             upload = {"file": ("list.csv", _as_csv(cells), "text/csv")}
 
@@ -50,7 +48,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
             ids = [row[0] for row in outbox_rows]
             drafts = [Draft(i, event, "intake") for i, event in zip(ids, events, strict=True)]
             subjects = sorted(set().union(*(draft.subjects for draft in drafts)))
-            keys = await world.keyring.limited_to(ENTITLED).class_keys(subjects, create=False)
+            keys = await world.keyring.class_keys(subjects, create=False)
 
             async def floor(meter: Meter) -> None:
                 await db.execute("TRUNCATE reports, outbox RESTART IDENTITY")

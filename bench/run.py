@@ -21,7 +21,7 @@ from .ground import Ground, open_ground
 from .pairs import Hop, measure, profile
 
 REPORT = Path("build/bench/report.json")
-PAIRS = 5
+PAIRS = 7
 PROFILE_LINES = 40
 
 
@@ -60,7 +60,10 @@ async def run(names: list[str], ground: Ground, *, profiling: bool) -> dict[str,
         try:
             async with HOPS[name](ground) as hop:
                 if profiling:
-                    (await profile(hop)).sort_stats("tottime").print_stats(PROFILE_LINES)
+                    seen = await profile(hop)
+                    seen.dump_stats(REPORT.with_name(f"{name}.prof"))
+                    seen.sort_stats("tottime").print_stats(PROFILE_LINES)
+                    seen.sort_stats("cumulative").print_stats("homeward|harness", PROFILE_LINES)
                     continue
                 result = (await measure(hop, PAIRS)).summary()
         except NotHere as reason:
@@ -88,6 +91,7 @@ def main() -> None:
     chosen = parser.parse_args()
     # As every service's entry point does: spans are made, and cost, whether they are sent or not.
     telemetry.configure("bench", None)
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
     if not chosen.profile:
         print(f"{'hop':<22} {'ours':>9} {'floor':>9} {'':<10} ratio (min–max of {PAIRS} pairs)")
     with open_ground(chosen.quick) as ground:
@@ -100,7 +104,6 @@ def main() -> None:
         "quick": chosen.quick,
         "pairs": PAIRS,
     }
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(about | measured, indent=2) + "\n")
     print(f"written to {REPORT}")
 

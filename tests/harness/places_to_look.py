@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import asyncpg
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from harness.platform import ROLES, Platform
+from homeward.common.broker.kafka import KafkaBroker
+from homeward.common.envelope import topic_of
 
 CLEAR_BY_DESIGN = {"matching_index"}
 """Verification's look-up index, in UNLOGGED tables."""
@@ -31,25 +31,17 @@ def everything(platform: Platform) -> Iterator[tuple[str, bytes]]:
 
 
 async def _kafka_records(bootstrap: str) -> list[tuple[str, bytes]]:
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    found = []
+    broker = KafkaBroker(bootstrap, partitions=1, replication=1)
     try:
-        topics = [topic for topic in await consumer.topics() if topic.startswith("homeward.")]
-        at = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t)]
-        consumer.assign(at)
-        ends = await consumer.end_offsets(at)
-        await consumer.seek_to_beginning(*at)
-        left = sum(ends.values())
-        while left > 0:
-            for tp, records in (await consumer.getmany(timeout_ms=5_000)).items():
-                left -= len(records)
-                for record in records:
-                    headers = b"".join(name.encode() + value for name, value in record.headers)
-                    found.append((f"{tp.topic} {record.offset}", record.key + headers + record.value))
+        found = []
+        for at, end in (await broker.end_positions([topic_of(service) for service in ROLES])).items():
+            for record in await broker.read(at, 0, end):
+                headers = b"".join(name.encode() + value for name, value in record.headers)
+                found.append((f"{at} {record.offset}", record.key + headers + record.value))
+        assert found, "the topics are empty"
+        return found
     finally:
-        await consumer.stop()
-    return found
+        await broker.close()
 
 
 async def _tables(url: str) -> list[tuple[str, bytes]]:

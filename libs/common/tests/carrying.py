@@ -1,10 +1,10 @@
 """Records, topics and readers for the tests of the brokers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
-from homeward.common.broker import Broker, Subscription
+from homeward.common.broker import Broker, Subscription, TopicPartition
 from homeward.common.envelope import Received, Record
 
 
@@ -64,3 +64,21 @@ def per_key(
     for one in records:
         found.setdefault(one.key, []).append(value(one))
     return found
+
+
+def every_method(broker: Broker, topic: str) -> dict[str, Callable[[], Awaitable[object]]]:
+    """A call of each method of ``broker``, by name."""
+
+    async def subscribe() -> None:
+        async with broker.subscribe(fresh("group"), [topic]) as subscription:
+            await subscription.poll(1, 0.1)
+
+    return {
+        "ensure_topics": lambda: broker.ensure_topics([topic]),
+        "publish": lambda: broker.publish([record(topic, "key", "0")]),
+        "subscribe": subscribe,
+        "end_positions": lambda: broker.end_positions([topic]),
+        "end_positions of none": lambda: broker.end_positions([]),
+        "committed": lambda: broker.committed("group", [topic]),
+        "read": lambda: broker.read(TopicPartition(topic, 0), 0, 1),
+    }

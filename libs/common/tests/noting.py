@@ -20,11 +20,11 @@ if str(TINY) not in sys.path:
     sys.path.append(str(TINY))  # `homeward` is a namespace: its parts may lie anywhere
 
 if TYPE_CHECKING:
-    from .tiny.homeward.tiny.app import NoteTaken, Settings, create_service
+    from .tiny.homeward.tiny.app import NoteTaken, Settings, create_service, on_report_received
 else:
-    from homeward.tiny.app import NoteTaken, Settings, create_service
+    from homeward.tiny.app import NoteTaken, Settings, create_service, on_report_received
 
-__all__ = ["TINY", "NoteTaken", "Settings", "create_service"]
+__all__ = ["TINY", "NoteTaken", "Settings", "create_service", "on_report_received"]
 
 T = TypeVar("T")
 LIMIT = 20.0
@@ -52,7 +52,7 @@ async def names(world: World, service: Service) -> list[str | None]:
 async def until(happens: Callable[[], Awaitable[T]], limit: float = LIMIT) -> T:
     """What ``happens`` answers once that is true; fails after ``limit`` seconds."""
     async with asyncio.timeout(limit):
-        while not (found := await happens()):
+        while not (found := await happens()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return found
 

@@ -22,16 +22,16 @@ def run(secrets: Path, role: str = "serve", **changed: str) -> subprocess.Comple
 def test_a_key_that_others_may_read_is_refused_in_one_line(secrets: Path) -> None:
     (secrets / "kek").chmod(0o644)
     ended = run(secrets)
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines() == [
-        f"homeward keyring: {secrets}/kek can be read by others (mode 0644); run chmod 600 on it"
-    ]
+    assert ended.returncode == 2
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"homeward keyring: cannot start: {secrets}/kek can be read by others (mode 0644)")
+    assert line.endswith("run chmod 600 on it")
 
 
 def test_a_services_file_that_is_not_valid_is_named_in_one_line(secrets: Path) -> None:
     (secrets / "services.json").write_text("[]")
     ended = run(secrets)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
-        f"homeward keyring: services file {secrets}/services.json: must be an object"
+        f"homeward keyring: cannot start: services file {secrets}/services.json: must be an object"
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from joserfc.jwk import OKPKey
 
 from homeward.common import http, jose
 from homeward.common.keyring_http import HttpKeyring
@@ -22,7 +23,9 @@ async def test_keys_cross_a_socket(service: Service, secrets: Path) -> None:
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         keyring = HttpKeyring(url, "intake", key(secrets), client=client)
         made = await keyring.class_keys(["a", "b"], create=True)
-        assert {len(k) for keys in made.values() if not isinstance(keys, Erased) for k in keys.values()} == {32}
+        assert {len(k) for keys in made.values() if not isinstance(keys, Erased) for k in keys.values()} == {
+            32
+        }
         assert await keyring.class_keys(["a", "b", "c"], create=False) == made
     stop.set()
     await serving
@@ -47,5 +50,5 @@ async def test_asking_for_nobody_asks_nobody(secrets: Path) -> None:
         assert await keyring.class_keys([], create=True) == {}
 
 
-def key(secrets: Path) -> jose.OKPKey:
+def key(secrets: Path) -> OKPKey:
     return jose.key_of(json.loads((secrets / "intake.jwk").read_text()))

@@ -7,8 +7,9 @@ checks that no source has a gap in its sequence: nothing was changed, and nothin
 
 import json
 import zipfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from homeward.tlog.verify import verify_log
 from .session import Session
 
 TILE = 256
+Ranges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,10 @@ class Verified:
     root: bytes
     sources: dict[str, int]
     """Source → its last sequence."""
-    gaps: dict[str, list[tuple[int, int]]]
+    gaps: dict[str, Ranges]
     """Source → missing ranges (first, last); empty when the log is complete."""
+    repeated: dict[str, list[int]]
+    """Source → sequences that two entries claim; empty when every number was given once."""
 
 
 def entry_paths(size: int) -> Iterator[str]:
@@ -42,16 +46,21 @@ def entry_paths(size: int) -> Iterator[str]:
 
 
 def fetch(session: Session, file: Path, progress: Callable[[int, int], None] = lambda done, all: None) -> int:
-    """Write the log as it is now to ``file``; its size. Refused, Unreachable."""
+    """Write the log as it is now to ``file``; its size. Refused, Unreachable, OSError."""
     checkpoint, vkey = session.public("/log/checkpoint"), session.public("/log/vkey")
     seen, _ = open_checkpoint(checkpoint, VerifierKey.parse(vkey.decode().strip()))
     paths = list(entry_paths(seen.size))
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-        bundle.writestr("checkpoint", checkpoint)
-        bundle.writestr("vkey", vkey)
-        for number, path in enumerate(paths, 1):
-            bundle.writestr(path, session.public(f"/log/{path}"))
-            progress(number, len(paths))
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as bundle:
+            bundle.writestr("checkpoint", checkpoint)
+            bundle.writestr("vkey", vkey)
+            for number, path in enumerate(paths, 1):
+                bundle.writestr(path, session.public(f"/log/{path}"))
+                progress(number, len(paths))
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
     return seen.size
 
 
@@ -63,34 +72,59 @@ def verify(file: Path, vkey: str | None = None) -> Verified:
     """
     try:
         with zipfile.ZipFile(file) as bundle:
-            key = VerifierKey.parse(vkey or bundle.read("vkey").decode().strip())
+            key = VerifierKey.parse((vkey or bundle.read("vkey").decode()).strip())
             note = bundle.read("checkpoint")
             seen, _ = open_checkpoint(note, key)
             leaves: list[bytes] = []
             for path in entry_paths(seen.size):
-                leaves += decode_bundle(bundle.read(path))
+                leaves += _entries(bundle, path)
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None
     except KeyError as error:
         raise ValueError(f"the bundle lacks a part of the log: {error.args[0]}") from None
-    except zipfile.BadZipFile:
-        raise ValueError(f"{file} is no bundle") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        raise ValueError(f"{file} is no bundle, or it is damaged") from None
     log = verify_log(note, key, leaves)
-    sources, gaps = completeness(leaves)
-    return Verified(log.origin, log.size, log.root, sources, gaps)
+    numbers = sequences(leaves)
+    return Verified(
+        log.origin,
+        log.size,
+        log.root,
+        sources={source: max(given) for source, given in numbers.items()},
+        gaps={source: ranges for source, given in numbers.items() if (ranges := gaps_of(given))},
+        repeated={source: twice for source, given in numbers.items() if (twice := repeated_in(given))},
+    )
 
 
-def completeness(leaves: list[bytes]) -> tuple[dict[str, int], dict[str, list[tuple[int, int]]]]:
-    """Last sequence and missing ranges of each source, from the entries alone."""
-    seen: dict[str, list[int]] = defaultdict(list)
-    for leaf in leaves:
-        entry = json.loads(leaf)
-        seen[entry["source"]].append(entry["sequence"])
-    gaps: dict[str, list[tuple[int, int]]] = {}
-    for source, sequences in seen.items():
-        missing, expected = [], 1
-        for sequence in sorted(sequences):
-            if sequence > expected:
-                missing.append((expected, sequence - 1))
-            expected = sequence + 1
-        if missing or len(set(sequences)) != len(sequences):
-            gaps[source] = missing
-    return {source: max(sequences) for source, sequences in sorted(seen.items())}, gaps
+def sequences(leaves: Iterable[bytes]) -> dict[str, list[int]]:
+    """The sequences of each source, from the entries alone; ValueError for one that names none."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for index, leaf in enumerate(leaves):
+        try:
+            entry = json.loads(leaf)
+            found[str(entry["source"])].append(int(entry["sequence"]))
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"entry {index} names no source and sequence") from None
+    return dict(sorted(found.items()))
+
+
+def gaps_of(given: Iterable[int]) -> Ranges:
+    """The ranges missing between 1 and the last of ``given``."""
+    missing, expected = [], 1
+    for sequence in sorted(given):
+        if sequence > expected:
+            missing.append((expected, sequence - 1))
+        expected = sequence + 1
+    return missing
+
+
+def repeated_in(given: Iterable[int]) -> list[int]:
+    """What is in ``given`` more than once."""
+    return sorted(sequence for sequence, times in Counter(given).items() if times > 1)
+
+
+def _entries(bundle: zipfile.ZipFile, path: str) -> list[bytes]:
+    try:
+        return decode_bundle(bundle.read(path))
+    except zipfile.BadZipFile:
+        raise ValueError(f"{path} is damaged") from None

@@ -1,4 +1,4 @@
-"""Credentials: who we are and where the platform is. A JSON file that only its owner may read."""
+"""Credentials: who we are and where the platform is. A JSON file for its owner's eyes alone."""
 
 import json
 import os
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 
 class CredentialsUnusable(Exception):
-    """The file cannot be used; the message says why and what to do."""
+    """The file cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,19 @@ class Credentials:
         """From a file with ``base_url``, ``client_id`` and ``private_jwk``; CredentialsUnusable."""
         try:
             content = json.loads(path.read_text())
-            key = OKPKey.import_key(content["private_jwk"])
-            return cls(content["base_url"].rstrip("/"), content["client_id"], key)
+            base_url, client_id, jwk = content["base_url"], content["client_id"], content["private_jwk"]
+            key = OKPKey.import_key(jwk)
         except OSError as error:
             raise CredentialsUnusable(f"cannot read {path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError, JoseError):
             raise CredentialsUnusable(
                 f"{path} is no credentials file (base_url, client_id, private_jwk)"
             ) from None
+        if not (key.is_private and key.curve_name == "Ed25519"):
+            raise CredentialsUnusable(f"the key in {path} is no private Ed25519 key")
+        if not isinstance(client_id, str) or not _is_web_address(base_url):
+            raise CredentialsUnusable(f"{path} must name base_url (http…) and client_id")
+        return cls(base_url.rstrip("/"), client_id, key)
 
 
 def create(path: Path, base_url: str, client_id: str) -> dict[str, Any]:
@@ -51,3 +57,11 @@ def create(path: Path, base_url: str, client_id: str) -> dict[str, Any]:
     with os.fdopen(descriptor, "w") as file:
         json.dump(content, file, indent=2)
     return key.as_dict(private=False)
+
+
+def _is_web_address(text: object) -> bool:
+    try:
+        url = httpx.URL(text) if isinstance(text, str) else httpx.URL("")
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host)

@@ -23,7 +23,7 @@ def pages(
             return
 
 
-def follow(session: Session, store: Path, *, limit: int = 500) -> Iterator[Event]:
+def follow(session: Session, store: Path, *, limit: int = 500, wait: int = 30) -> Iterator[Event]:
     """Events as they come, for ever, continuing where ``store`` (a file) says we were.
 
     The cursor is stored when the next page is asked for, so after a crash a page may come again:
@@ -31,7 +31,7 @@ def follow(session: Session, store: Path, *, limit: int = 500) -> Iterator[Event
     """
     cursor = store.read_text().strip() or None if store.exists() else None
     while True:
-        page = session.get("/v1/events", cursor=cursor, limit=limit, wait=30)
+        page = session.get("/v1/events", cursor=cursor, limit=limit, wait=wait)
         yield from page["events"]
         if page["cursor"] != cursor:
             cursor = page["cursor"]

@@ -17,13 +17,19 @@ class Unreachable(Exception):
     """The platform did not answer, or is not available at the moment."""
 
 
+class Stranger(Unreachable):
+    """Something answers at the platform's address, but not as Homeward does."""
+
+
 class Refused(Exception):
     """The platform said no: its problem details (RFC 9457)."""
 
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail") or problem.get("title") or "refused")
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        # OAuth errors have a form of their own (RFC 6749 §5.2)
+        detail = problem.get("detail") or problem.get("error_description") or problem.get("title")
+        super().__init__(str(detail or f"the platform answered {status}"))
+        self.status = status
         self.problem = problem
-        self.status = int(problem.get("status", 0))
 
 
 class Session:
@@ -34,6 +40,7 @@ class Session:
         self._http = httpx.Client(base_url=credentials.base_url, timeout=timeout, trust_env=False)
         self._token = ""
         self._renew_at = 0.0
+        self._answered = False
 
     def __enter__(self) -> "Session":
         return self
@@ -48,49 +55,78 @@ class Session:
     def get(self, path: str, **parameters: Any) -> Any:
         """JSON of a GET; parameters that are None are left out. Refused, Unreachable."""
         params = {name: value for name, value in parameters.items() if value is not None}
-        return self.request("GET", path, params=params).json()
+        return self._json(self.request("GET", path, params=params))
 
     def post(self, path: str, body: Any = None, **options: Any) -> Any:
         """JSON of a POST. Refused, Unreachable."""
         if body is not None:
             options["json"] = body
-        return self.request("POST", path, **options).json()
+        return self._json(self.request("POST", path, **options))
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """An authorised request. A GET is tried again while the platform is away, up to 20 seconds;
-        a POST is sent again only by the caller, who knows whether it may be."""
+        """An authorised request to a ``path`` of the platform. A GET is tried again while the platform is
+        away, up to 20 seconds; a POST is sent again only by the caller, who knows whether it may be.
+
+        An address that has not answered yet is not waited for: it may be the wrong one.
+        """
+        if not path.startswith("/"):
+            raise ValueError("a path begins with /; the token goes to nobody but the platform")
         if method != "GET":
             return self._send(method, path, options)
-        for attempt in stamina.retry_context(on=Unreachable, attempts=6, timeout=20, wait_initial=0.2):
+        for attempt in stamina.retry_context(on=self._passes, attempts=None, timeout=20, wait_initial=0.2):
             with attempt:
                 return self._send(method, path, options)
         raise AssertionError("retries end in a result or an exception")
 
     def public(self, path: str) -> bytes:
         """Bytes of a GET that needs no token."""
-        try:
-            return _checked(self._http.get(path)).content
-        except httpx.TransportError as error:
-            raise _unreachable(self.credentials.base_url, error) from None
-
-    def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token()}", **(options.get("headers") or {})}
-        try:
-            return _checked(self._http.request(method, path, **{**options, "headers": headers}))
-        except httpx.TransportError as error:
-            raise _unreachable(self.credentials.base_url, error) from None
+        return _checked(self._exchange("GET", path)).content
 
     def token(self) -> str:
         """An access token that holds for a while yet."""
         if time.monotonic() >= self._renew_at:
+            granted = self._json(_checked(self._exchange("POST", "/oauth/token", data=self._grant())))
             try:
-                response = self._http.post("/oauth/token", data=self._grant())
-            except httpx.TransportError as error:
-                raise _unreachable(self.credentials.base_url, error) from None
-            granted = _checked(response).json()
-            self._token = granted["access_token"]
-            self._renew_at = time.monotonic() + granted["expires_in"] * 0.8
+                self._token, lifetime = str(granted["access_token"]), float(granted["expires_in"])
+            except (KeyError, TypeError, ValueError):
+                raise self._stranger() from None
+            self._renew_at = time.monotonic() + lifetime * 0.8
         return self._token
+
+    def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        known = self._token
+        response = self._authorised(method, path, options)
+        if response.status_code == 401 and self._token == known:
+            # Perhaps the token ended while this machine slept (its clock for us stood still), or the
+            # issuer has another key by now. Nothing was done yet, so it may be asked again.
+            self._renew_at = 0.0
+            response = self._authorised(method, path, options)
+        return _checked(response)
+
+    def _authorised(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        headers = {**options.get("headers", {}), "Authorization": f"Bearer {self.token()}"}
+        return self._exchange(method, path, **{**options, "headers": headers})
+
+    def _exchange(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            base_url, kind = self.credentials.base_url, type(error).__name__
+            raise Unreachable(f"{base_url} does not answer ({kind})") from None
+        self._answered = True
+        return response
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError:
+            raise self._stranger() from None
+
+    def _stranger(self) -> Stranger:
+        return Stranger(f"{self.credentials.base_url} answers, but not as Homeward does")
+
+    def _passes(self, error: Exception) -> bool:
+        return isinstance(error, Unreachable) and not isinstance(error, Stranger) and self._answered
 
     def _grant(self) -> dict[str, str]:
         now, client_id = int(time.time()), self.credentials.client_id
@@ -116,16 +152,8 @@ def _checked(response: httpx.Response) -> httpx.Response:
     try:
         problem = response.json()
     except ValueError:
-        problem = {}
-    if not isinstance(problem, dict):
-        problem = {}
-    problem.setdefault("status", response.status_code)
-    if "error_description" in problem:  # OAuth errors have a form of their own (RFC 6749 §5.2)
-        problem.setdefault("detail", problem["error_description"])
+        problem = None
+    refused = Refused(response.status_code, problem if isinstance(problem, dict) else {})
     if response.status_code in {502, 503, 504}:
-        raise Unreachable(problem.get("detail") or f"the platform answered {response.status_code}")
-    raise Refused(problem)
-
-
-def _unreachable(base_url: str, error: Exception) -> Unreachable:
-    return Unreachable(f"{base_url} does not answer ({type(error).__name__})")
+        raise Unreachable(str(refused))
+    raise refused

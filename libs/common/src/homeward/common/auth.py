@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol
 
 import httpx
 from fastapi import Depends, Request
+from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from . import jose
@@ -52,6 +53,10 @@ def jwks_over_http(url: str) -> JwksSource:
     return fetch
 
 
+class IssuerUnreachable(Exception):
+    """The issuer's keys could not be fetched; tokens of keys not seen yet cannot be judged meanwhile."""
+
+
 class IssuerVerifier:
     """Verifies tokens by the issuer's published keys; fetches them again for an unknown key, at most
     every ten seconds, so that forged tokens cannot make it hammer the issuer."""
@@ -62,16 +67,16 @@ class IssuerVerifier:
         self._now = now
         self._keys = KeySet([])
         self._fetched = float("-inf")
+        self._failed = float("-inf")
 
     async def verify(self, token: str) -> Actor:
-        """As :meth:`TokenVerifier.verify`."""
+        """As :meth:`TokenVerifier.verify`; IssuerUnreachable."""
         try:
             claims = self._claims(token)
         except jose.TokenRefused:
             if self._now() - self._fetched < 10:
                 raise
-            self._fetched = self._now()
-            self._keys = KeySet.import_key_set(await self._source())  # type: ignore[arg-type]
+            await self._fetch()
             claims = self._claims(token)
         try:
             return Actor(
@@ -82,6 +87,16 @@ class IssuerVerifier:
             )
         except (KeyError, AttributeError):
             raise jose.TokenRefused("missing_claim") from None
+
+    async def _fetch(self) -> None:
+        if self._now() - self._failed < 1:
+            raise IssuerUnreachable
+        try:
+            keys = KeySet.import_key_set(await self._source())  # type: ignore[arg-type]
+        except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self._failed = self._now()
+            raise IssuerUnreachable(type(error).__name__) from None
+        self._keys, self._fetched = keys, self._now()
 
     def _claims(self, token: str) -> dict[str, Any]:
         return jose.verify(
@@ -102,7 +117,7 @@ async def authenticated(request: Request) -> Actor:
         raise Problem(
             401, "token-refused", f"The access token was refused: {error}.", authenticate=challenge
         ) from None
-    except httpx.HTTPError:
+    except IssuerUnreachable:
         raise Problem(
             503, "issuer-unreachable", "Tokens cannot be checked at the moment.", retry_after=5
         ) from None

@@ -161,6 +161,8 @@ class Consumer:
                     return False
                 at = TopicPartition(letter.topic, letter.partition)
                 records = await self._parts.broker.read(at, letter.offset, 1)
+                if [record.offset for record in records] != [letter.offset]:
+                    raise LookupError("the record is gone from its topic")
                 await self._process(db, records, replay=True)
                 await letters.mark(db, letter.id, letters.DONE)
         except Exception as error:

@@ -4,9 +4,10 @@ Kafka Protocol Binding for CloudEvents 1.0.2, §3.2. Attributes name no person: 
 code-list values only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from .contracts import Event
@@ -47,7 +48,7 @@ class Envelope:
     time: datetime
     sequence: int
     actor: str
-    traceparent: str | None
+    traceparent: str | None = None
 
     def record(self, value: bytes) -> Record:
         """The Kafka record of this event; key and partition follow the stream."""
@@ -72,23 +73,32 @@ class Envelope:
     @classmethod
     def of(cls, record: Record) -> "Envelope":
         """The attributes of a record; Malformed if one is missing or unreadable."""
-        attributes = {name[3:]: raw for name, raw in record.headers if name.startswith("ce_")}
-        try:
-            text = {name: raw.decode() for name, raw in attributes.items()}
-            if text["specversion"] != "1.0":
-                raise ValueError("specversion")
-            return cls(
-                id=UUID(text["id"]),
-                source=text["source"],
-                type=text["type"],
-                subject=text["subject"],
-                time=datetime.fromisoformat(text["time"]),
-                sequence=int(text["sequence"]),
-                actor=text["actor"],
-                traceparent=text.get("traceparent"),
-            )
-        except (KeyError, ValueError) as error:
-            raise Malformed(f"record is no CloudEvent of Homeward: {type(error).__name__}") from None
+        there = {name[3:]: raw for name, raw in record.headers if name.startswith("ce_")}
+        found: dict[str, Any] = {}
+        for name, read in _READ.items():
+            try:
+                found[name] = read(there[name].decode())
+            except KeyError:
+                if name != "traceparent":
+                    raise Malformed(f"attribute {name} is missing") from None
+            except ValueError:
+                raise Malformed(f"attribute {name} cannot be read") from None
+        if found.pop("specversion") != "1.0":
+            raise Malformed("attribute specversion is not 1.0")
+        return cls(**found)
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "specversion": str,
+    "id": UUID,
+    "source": str,
+    "type": str,
+    "subject": str,
+    "time": datetime.fromisoformat,
+    "sequence": int,
+    "actor": str,
+    "traceparent": str,
+}
 
 
 def topic_of(service: str) -> str:

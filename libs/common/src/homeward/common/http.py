@@ -1,12 +1,16 @@
 """The HTTP face every service has: probes, metrics, limits, errors, the runtime's admin routes."""
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from time import perf_counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from opentelemetry.trace import SpanKind
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +29,9 @@ def parts_of(request: Request) -> Parts:
     return parts
 
 
+_SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own spans carry paths and queries (receipt codes are in them), its logs messages."""
+
 ServiceParts = Annotated[Parts, Depends(parts_of)]
 
 
@@ -37,6 +44,8 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        dependencies=[Depends(no_nul)],
+        telemetry=_SILENT,
     )
     app.state.parts = service.parts
     app.state.service = service
@@ -45,17 +54,44 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(router)
     app.include_router(admin.router(service.name))
     app.include_router(_probes)
-    app.add_middleware(Measured, service=service.name)
     app.add_middleware(Limited, max_bytes=service.parts.settings.max_body_bytes)
+    app.add_middleware(Measured, service=service.name)
     return app
 
 
 def create_probes(service: Service) -> FastAPI:
     """Only the probes and metrics: the face of the roles that answer nobody."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry=_SILENT)
     app.state.service = service
+    problems.install(app)
     app.include_router(_probes)
     return app
+
+
+async def no_nul(request: Request) -> None:
+    """No database text holds a NUL, which JSON and URLs can carry: 422 names the field that does."""
+    query = request.query_params.multi_items() if b"%00" in request.scope["query_string"] else []
+    found = [name for name, value in (*query, *request.path_params.items()) if "\0" in f"{name}{value}"]
+    if problems.is_json(request) and b"\\u0000" in (body := await request.body()):
+        with suppress(ValueError, RecursionError):
+            found += [problems.pointer(location) for location in _nul_below((), json.loads(body))]
+    if found:
+        errors = [
+            {"field": name.replace("\0", ""), "code": "nul_character", "detail": "NUL is not allowed."}
+            for name in found[:100]
+        ]
+        raise Problem(422, "invalid-request", "Some fields are not valid; see errors.", errors=errors)
+
+
+def _nul_below(location: tuple[str | int, ...], value: object) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, str) and "\0" in value:
+        yield location
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from [(*location, name)] if "\0" in name else _nul_below((*location, name), inner)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _nul_below((*location, position), inner)
 
 
 _probes = APIRouter(include_in_schema=False)
@@ -124,7 +160,7 @@ class Limited:
         problem = Problem(413, "too-large", f"The body is larger than {self._max} bytes.")
         if not re.fullmatch(rb"[0-9]{1,18}", length) or int(length) > self._max:
             return await problem.response()(scope, receive, send)
-        taken = 0
+        taken, answered = 0, False
 
         async def counted() -> Message:
             nonlocal taken
@@ -134,11 +170,26 @@ class Limited:
                 raise problem
             return message
 
-        return await self._app(scope, counted, send)
+        async def unless_too_large(message: Message) -> None:
+            # FastAPI makes a 400 of whatever is raised while it reads a body.
+            nonlocal answered
+            if answered or taken <= self._max:
+                answered = True
+                await send(message)
+
+        try:
+            await self._app(scope, counted, unless_too_large)
+        except Exception:
+            if answered or taken <= self._max:
+                raise
+        if not answered and taken > self._max:
+            await problem.response()(scope, receive, send)
+        return None
 
 
 class Measured:
-    """A span and a measurement a request, by route: the path itself can hold a receipt code."""
+    """A span and a measurement a request, by route (the path itself can hold a receipt code), and an
+    answer for whatever went wrong."""
 
     def __init__(self, app: ASGIApp, service: str) -> None:
         self._app = app
@@ -148,18 +199,24 @@ class Measured:
         """ASGI."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        status, started = 500, perf_counter()
+        status, started, answered = 500, perf_counter(), False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], True
             await send(message)
 
         parent = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "ignore") or None
         with span(f"{self._service} {scope['method']}", SpanKind.SERVER, parent) as current:
             try:
                 await self._app(scope, receive, watched)
+            except Exception as error:
+                if answered:
+                    raise
+                current.set_status(StatusCode.ERROR, type(error).__name__)
+                response = await problems.unexpected(Request(scope), error)
+                await response(scope, receive, watched)
             finally:
                 route = getattr(scope.get("route"), "path", "none")
                 method = scope["method"] if scope["method"] in _METHODS else "other"

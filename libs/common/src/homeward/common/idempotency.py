@@ -1,20 +1,23 @@
 """A POST with an Idempotency-Key is done once; the same key again gets the same answer.
 
 draft-ietf-httpapi-idempotency-key-header: another body under a used key is 422. The body is kept
-only as a keyed hash (a plain one could be guessed after an erasure), the answer only if it holds
-identifiers and codes, which is true of every POST here.
+only as a keyed hash (a plain one could be guessed after an erasure), the answer encrypted: it can hold
+receipt codes, by which anybody could ask about a report.
 """
 
 import hmac
+import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
+from starlette.datastructures import UploadFile
 
-from .keys import LOOKUP, Erased
+from .keys import LOOKUP, Erased, expand
 from .problems import Problem
 from .tables import idempotency
 from .tx import Tx
@@ -38,7 +41,9 @@ async def answer_once(
     await tx.db.execute(
         sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 1))"), {"name": f"{tx.actor} {key}"}
     )
-    fingerprint = await _fingerprint(tx, request)
+    secret = await lookup_key(tx)
+    fingerprint = hmac.digest(secret, await _said(request), "sha256")
+    cipher, where = AESGCM(expand(secret, "idempotency answer")), f"{tx.actor} {key}".encode()
     found = (
         await tx.db.execute(
             sa.select(idempotency).where(idempotency.c.client == tx.actor, idempotency.c.key == key)
@@ -47,11 +52,17 @@ async def answer_once(
     if found is not None:
         if not hmac.compare_digest(found.fingerprint, fingerprint):
             raise Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another request.")
-        return _json(found.status, found.body)
+        return _json(found.status, cipher.decrypt(found.body[:12], found.body[12:], where))
     body = (await work()).model_dump_json(exclude_none=True).encode()
+    nonce = os.urandom(12)
     await tx.db.execute(
         sa.insert(idempotency).values(
-            client=tx.actor, key=key, fingerprint=fingerprint, status=status, body=body, at=tx.now
+            client=tx.actor,
+            key=key,
+            fingerprint=fingerprint,
+            status=status,
+            body=nonce + cipher.encrypt(nonce, body, where),
+            at=tx.now,
         )
     )
     return _json(status, body)
@@ -66,22 +77,23 @@ async def lookup_key(tx: Tx) -> bytes:
     return keys[LOOKUP]
 
 
-async def _fingerprint(tx: Tx, request: Request) -> bytes:
-    line = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+async def _said(request: Request) -> bytes:
+    """What a request asks for, as bytes that no other request has."""
+    parts = [request.method.encode(), request.url.path.encode(), request.url.query.encode()]
     if request.headers.get("content-type", "").startswith("multipart/"):
         # The boundary differs between retries of the same upload, so compare the parts.
         form = await request.form()
         for name, part in sorted(form.multi_items(), key=lambda item: item[0]):
-            content = part.encode() if isinstance(part, str) else await _content(part)
-            line += name.encode() + b"\0" + content + b"\0"
+            parts += [name.encode(), part.encode() if isinstance(part, str) else await _content(part)]
     else:
-        line += await request.body()
-    return hmac.digest(await lookup_key(tx), line, "sha256")
+        parts.append(await request.body())
+    return b"".join(len(part).to_bytes(8) + part for part in parts)
 
 
-async def _content(upload: object) -> bytes:
-    await upload.seek(0)  # type: ignore[attr-defined]
-    content: bytes = await upload.read()  # type: ignore[attr-defined]
+async def _content(upload: UploadFile) -> bytes:
+    await upload.seek(0)
+    content = await upload.read()
+    await upload.seek(0)
     return content
 
 

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet, OKPKey
 
-from .secret_files import read_secret
+from .secret_files import SecretUnusable, read_secret
 
 # RFC 9864 names the algorithm Ed25519; clients in the field still say EdDSA, which we go on accepting.
 warnings.filterwarnings("ignore", message="EdDSA", category=SecurityWarning)
@@ -40,8 +40,14 @@ def key_of(jwk: Mapping[str, Any]) -> OKPKey:
 
 
 def read_key(path: Path) -> OKPKey:
-    """A private JWK from a file; SecretUnusable if others may read it."""
-    return key_of(json.loads(read_secret(path)))
+    """A private JWK from a file; SecretUnusable if it is none, or others may read it."""
+    try:
+        key = key_of(json.loads(read_secret(path)))
+    except (JoseError, ValueError, TypeError, KeyError):
+        key = None
+    if key is None or not key.is_private:
+        raise SecretUnusable(f"{path} must hold a private Ed25519 key (JWK)")
+    return key
 
 
 def public_jwk(key: OKPKey) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class CachedKeyring:
         self._ttl = ttl
         self._now = now
         self._kept: OrderedDict[str, tuple[float, ClassKeys]] = OrderedDict()
+        self._forgets = 0
 
     async def class_keys(self, subjects: Collection[str], *, create: bool) -> KeySet:
         """As :meth:`Keyring.class_keys`; asks only for what is not remembered."""
@@ -81,18 +82,23 @@ class CachedKeyring:
         }
         missing = sorted(set(subjects) - found.keys())
         if missing:
+            forgets = self._forgets
             fetched = await self._inner.class_keys(missing, create=create)
             found.update(fetched)
-            self._remember(fetched)
+            if forgets == self._forgets:  # else it may be what was to be forgotten, answered before
+                self._remember(fetched)
         return found
 
     async def erase(self, subjects: Collection[str], *, person_id: str, actor: str) -> datetime:
         """As :meth:`Keyring.erase`, and forget them here."""
-        self.forget(subjects)
-        return await self._inner.erase(subjects, person_id=person_id, actor=actor)
+        try:
+            return await self._inner.erase(subjects, person_id=person_id, actor=actor)
+        finally:
+            self.forget(subjects)  # whatever came of it: what cannot be had again is not kept
 
     def forget(self, subjects: Collection[str]) -> None:
-        """Drop what is remembered of ``subjects``."""
+        """Drop what is remembered of ``subjects``, and what is being fetched at the moment."""
+        self._forgets += 1
         for subject in subjects:
             self._kept.pop(subject, None)
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import uvicorn
@@ -25,6 +25,7 @@ from .envelope import topic_of, topics_of
 from .jose import new_key, read_key
 from .keyring_http import HttpKeyring
 from .keys import CachedKeyring, Keyring
+from .logs import where
 from .migrate import upgrade
 from .parts import Parts, Service
 from .relay import Relay
@@ -67,18 +68,42 @@ def build_parts(
 
 
 def run(name: str, settings_type: type[S], create: Callable[[S], Service]) -> None:
-    """Run the role named on the command line until SIGTERM; exit code 2 for bad usage or settings."""
+    """Run the role named on the command line until SIGTERM; exit code 2, and one line that says why,
+    for bad usage or settings."""
     role = sys.argv[1] if len(sys.argv) == 2 else ""
     if role not in ROLES:
-        sys.exit(f"usage: python -m homeward.{name} {'|'.join(ROLES)}")
-    try:
-        settings = settings_type()
-    except ValidationError as error:
-        fields = ", ".join(f"{name}_{item['loc'][0]}".upper() for item in error.errors() if item["loc"])
-        sys.exit(f"homeward {name}: these settings are not valid: {fields}. See docs/operations.md.")
+        raise _refusal(f"usage: python -m homeward.{name} {'|'.join(ROLES)}")
+    service = _created(name, settings_type, create)
+    settings = service.parts.settings
     logs.configure(name, settings.log_level)
     telemetry.configure(name, settings.otlp_endpoint)
-    asyncio.run(_run(role, create(settings)))
+    try:
+        asyncio.run(_run(role, service))
+    except CannotListen as error:
+        raise _refusal(f"homeward {name}: {error}") from None
+
+
+def _created(name: str, settings_type: type[S], create: Callable[[S], Service]) -> Service:
+    wrong = ["database_url"]
+    try:
+        settings = settings_type()
+        if settings.database_url:
+            return create(settings)
+    except ValidationError as error:
+        wrong = [str(item["loc"][0]) for item in error.errors() if item["loc"]]
+    except Exception as error:
+        # What our own errors say is meant to be read; others quote what they choked on.
+        ours = type(error).__module__.startswith("homeward.")
+        raise _refusal(f"homeward {name}: cannot start: {error if ours else where(error)}") from None
+    named = ", ".join(f"{name}_{setting}".upper() for setting in wrong)
+    raise _refusal(
+        f"homeward {name}: these settings are missing or not valid: {named}. See docs/operations.md."
+    )
+
+
+def _refusal(line: str) -> SystemExit:
+    sys.stderr.write(f"{line}\n")
+    return SystemExit(2)
 
 
 async def _run(role: str, service: Service) -> None:
@@ -97,7 +122,8 @@ async def _run(role: str, service: Service) -> None:
             loops += consume_loops(service)
         elif role == "relay":
             loops.append(relay_of(service).run)
-        await until_migrated(service, stop)
+        if not await until_migrated(service, stop):
+            return
         await service.parts.broker.ensure_topics(
             sorted({topic_of(service.name), *topics_of(service.consumers)})
         )
@@ -121,16 +147,19 @@ def relay_of(service: Service) -> Relay:
     return Relay(service.name, parts.engine, parts.broker, direct_url=parts.settings.direct_database_url)
 
 
-async def until_migrated(service: Service, stop: asyncio.Event) -> None:
-    """Wait for database, migrations and broker; work on an older schema could lose what it writes."""
+async def until_migrated(service: Service, stop: asyncio.Event) -> bool:
+    """Wait for database, migrations and broker; work on an older schema could lose what it writes.
+    False if it is to stop before they are there."""
     told = ""
     while not stop.is_set():
         waiting = {"database", "migrations", "broker"} & set(await http.not_ready(service))
         if not waiting:
-            return
+            return True
         if told != (told := ", ".join(sorted(waiting))):
             log.warning("waiting for %s", told)
-        await asyncio.sleep(0.5)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.5)
+    return False
 
 
 async def together(stop: asyncio.Event, *running: Coroutine[Any, Any, None]) -> None:
@@ -152,12 +181,21 @@ async def _serving(app: FastAPI, settings: ServiceSettings, stop: asyncio.Event)
     await serve(app, listen(settings.host, settings.port), stop)
 
 
+class CannotListen(OSError):
+    """The address to listen on is taken, or not ours."""
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. OSError if it is taken."""
+    """A listening socket; port 0 takes a free one. CannotListen if it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise CannotListen(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    listening.listen(2_048)  # from now on nobody is refused, however long the rest takes
     return listening
 
 

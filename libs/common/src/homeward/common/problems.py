@@ -103,7 +103,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if any(item["type"] == "json_invalid" for item in found):
         return Problem(400, "malformed-json", "The body is not valid JSON.").response()
     whole_body = any(item["loc"] == ("body",) for item in found)
-    if whole_body and not _is_json(request) and request.headers.get("content-length", "0") != "0":
+    sent = "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+    if whole_body and sent and not is_json(request):
         return Problem(415, "unsupported-media-type", "Send the body as application/json.").response()
     errors = [
         {"field": pointer(item["loc"]), "code": item["type"], "detail": _safe(item)} for item in found[:100]
@@ -122,13 +123,18 @@ async def unexpected(_: Request, error: Exception) -> Response:
     return Problem(500, "unexpected", "The error was logged. Nothing was changed.").response()
 
 
+_PLACES = frozenset({"body", "query", "path", "header", "cookie"})
+
+
 def pointer(location: Sequence[str | int]) -> str:
     """A dotted path to a field, below ``body``, ``query``…; positions in square brackets."""
-    names = [part for part in location if part not in {"body", "query", "path", "header", "one", "many"}]
+    below = location[1:] if location[:1] and location[0] in _PLACES else location
+    names = [part for part in below if part not in {"one", "many"}]  # of a union, not of the field
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in names).lstrip(".") or "body"
 
 
-def _is_json(request: Request) -> bool:
+def is_json(request: Request) -> bool:
+    """Whether a request says that its body is JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip()
     return media_type == "application/json" or media_type.endswith("+json")
 

@@ -11,15 +11,16 @@ AAD of a sealed class is ``event id | class | key id | schema version``, so that
 be moved to another event or class. A commitment is ``HMAC(HKDF-Expand(class key, event id), bytes)``
 over the class's canonical bytes: opening one class of one event reveals nothing of any other, and
 GCM, which is not key-committing, is not relied upon. A class the event lacks is committed to under
-the envelope's key, so that which classes are there is not readable either.
+a further key of the envelope's, so that which classes are there is not readable either.
 
-Canonical bytes are JSON with sorted keys, no spaces, UTF-8: what RFC 8785 gives for the value types
-contracts allow (no floats). They are sealed as they are and never re-serialised.
+Canonical bytes are what RFC 8785 gives for the value types contracts allow (no floats). They are
+sealed as they are and never re-serialised.
 """
 
 import hmac
 import json
 import os
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from .keys import ClassKeys, Erased, KeySet, expand
 
 VERSION = 1
 _ENVELOPE = FieldClass.ENVELOPE
+_BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 
 
 class SealBroken(Exception):
@@ -65,12 +67,23 @@ class Draft:
 
 def canonical(value: object) -> bytes:
     """Canonical JSON bytes (see the module's text)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if not text.isascii() and _BEYOND_16_BITS.search(text):
+        # RFC 8785 sorts by UTF-16 code units, Python by code points: they differ where a rare Chinese
+        # character meets a full-width form, as may be in the column names of a list.
+        text = json.dumps(_sorted(value), separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _sorted(value[k]) for k in sorted(value, key=lambda k: k.encode("utf-16-be"))}
+    return [_sorted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def commitment(class_key: bytes, event_id: UUID, content: bytes) -> bytes:
     """The 32-byte commitment to one class of one event."""
-    return hmac.digest(expand(class_key, str(event_id)), content, "sha256")
+    return _committed(class_key, str(event_id), content)
 
 
 def seal(draft: Draft, keys: KeySet) -> bytes:
@@ -79,27 +92,26 @@ def seal(draft: Draft, keys: KeySet) -> bytes:
     Of an erased subject nothing is kept: its sealed classes are left out and committed to under a key
     that is thrown away, so that an event that was under way when the erasure came harms nobody.
     """
+    event_id = str(draft.event_id)
     envelope_key = _class_key(keys, draft.subject(_ENVELOPE), _ENVELOPE)
-    absent_key = expand(envelope_key, str(draft.event_id))
+    absent_key = expand(envelope_key, f"{event_id}|absent")
     commitments: dict[str, str] = {}
     opened: dict[str, dict[str, Any]] = {}
     sealed: dict[str, dict[str, str]] = {}
     for field_class in FieldClass:
         if field_class not in draft.grouped:
-            commitments[field_class] = _b64(
-                hmac.digest(absent_key, f"absent|{field_class}".encode(), "sha256")
-            )
+            commitments[field_class] = _b64(hmac.digest(absent_key, field_class.encode(), "sha256"))
             continue
         content = canonical(draft.grouped[field_class])
         subject = draft.subject(field_class)
         key = _class_key(keys, subject, field_class)
-        commitments[field_class] = _b64(commitment(key, draft.event_id, content))
+        commitments[field_class] = _b64(_committed(key, event_id, content))
         if field_class not in SEALED_CLASSES:
             opened[field_class] = draft.grouped[field_class]
         elif not isinstance(keys[subject], Erased):
             sealed[field_class] = {
                 "kid": subject,
-                "ct": _encrypt(key, draft.event_id, field_class, subject, content),
+                "ct": _encrypt(key, event_id, field_class, subject, content),
             }
     return canonical({"v": VERSION, "open": opened, "sealed": sealed, "commitments": commitments})
 
@@ -150,11 +162,11 @@ class Sealed:
         return Opened(fields, frozenset(erased))
 
     def _decrypt(self, field_class: FieldClass, part: Mapping[str, str], keys: ClassKeys) -> dict[str, Any]:
-        raw = b64decode(part["ct"])
-        aad = _aad(self.event_id, field_class, part["kid"])
+        aad = _aad(str(self.event_id), field_class, part["kid"])
         try:
+            raw = b64decode(part["ct"], validate=True)
             content = AESGCM(keys[field_class]).decrypt(raw[:12], raw[12:], aad)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise SealBroken(f"class {field_class} of event {self.event_id} does not open") from None
         opened: dict[str, Any] = json.loads(content)
         return opened
@@ -175,12 +187,16 @@ def _class_key(keys: KeySet, subject: str, field_class: FieldClass) -> bytes:
     return subject_keys[field_class]
 
 
-def _encrypt(key: bytes, event_id: UUID, field_class: FieldClass, subject: str, content: bytes) -> str:
+def _committed(class_key: bytes, event_id: str, content: bytes) -> bytes:
+    return hmac.digest(expand(class_key, event_id), content, "sha256")
+
+
+def _encrypt(key: bytes, event_id: str, field_class: FieldClass, subject: str, content: bytes) -> str:
     nonce = os.urandom(12)
     return _b64(nonce + AESGCM(key).encrypt(nonce, content, _aad(event_id, field_class, subject)))
 
 
-def _aad(event_id: UUID, field_class: FieldClass, subject: str) -> bytes:
+def _aad(event_id: str, field_class: FieldClass, subject: str) -> bytes:
     return f"{event_id}|{field_class}|{subject}|{VERSION}".encode()
 
 

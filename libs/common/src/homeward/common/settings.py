@@ -3,11 +3,16 @@
 A secret is never a value here: it is the path of a file that holds it (``…_FILE``).
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .secret_files import SecretUnusable, read_secret
+
+_POSTGRESQL = "postgresql+asyncpg://"
 
 
 class ServiceSettings(BaseSettings):
@@ -18,7 +23,7 @@ class ServiceSettings(BaseSettings):
     database_url: str = ""
     """``postgresql+asyncpg://…``; may be a pooler."""
     database_url_file: Path | None = None
-    """A file with the database URL, when it holds a password."""
+    """A file with the database URL, when it holds a password; nobody else may read it."""
     direct_database_url: str = ""
     """For locks and LISTEN, which a transaction pooler breaks; default: the database URL."""
     broker_url: str = "kafka://localhost:9092"
@@ -37,10 +42,34 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = None
     max_body_bytes: int = 8 << 20
 
+    @field_validator("database_url", "direct_database_url")
+    @classmethod
+    def _postgresql(cls, url: str) -> str:
+        if url and not url.startswith(_POSTGRESQL):
+            raise ValueError(f"must start {_POSTGRESQL}")
+        return url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, url: str) -> str:
+        if not url.startswith(("kafka://", "postgresql://", "postgresql+asyncpg://")):
+            raise ValueError("must start with kafka:// or postgresql://")
+        return url
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in logging.getLevelNamesMapping():
+            raise ValueError("must be one of logging's levels")
+        return level.upper()
+
     def model_post_init(self, _: Any) -> None:
-        """Fill what follows from other settings."""
+        """Fill what follows from other settings. SecretUnusable if the file cannot be used."""
         if self.database_url_file:
-            object.__setattr__(self, "database_url", self.database_url_file.read_text().strip())
+            url = read_secret(self.database_url_file)
+            if not url.startswith(_POSTGRESQL):
+                raise SecretUnusable(f"{self.database_url_file} must hold a URL that starts {_POSTGRESQL}")
+            object.__setattr__(self, "database_url", url)
         if not self.direct_database_url:
             object.__setattr__(self, "direct_database_url", self.database_url)
         if not self.jwks_url:

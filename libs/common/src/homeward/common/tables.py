@@ -81,7 +81,7 @@ idempotency = sa.Table(
     Column("body", LargeBinary, nullable=False),
     instant("at"),
 )
-"""Answers given to requests that carried an Idempotency-Key; identifiers and codes only."""
+"""Answers given to requests that carried an Idempotency-Key, encrypted."""
 
 
 def create_runtime_tables(connection: sa.Connection) -> None:

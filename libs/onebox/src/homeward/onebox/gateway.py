@@ -1,5 +1,6 @@
 """One port for all services: each request goes to the service that has its path."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homeward.common.http import not_ready
 from homeward.common.parts import Service
+from homeward.common.problems import Problem
 
 _OWN = {"/healthz", "/readyz", "/openapi.json"}
 
@@ -20,7 +22,7 @@ class Gateway:
 
     def __init__(self, services: Sequence[Service], apps: Mapping[str, FastAPI]) -> None:
         self._services = services
-        self._apps = list(apps.values())
+        self._apps = apps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -31,41 +33,57 @@ class Gateway:
 
     def _owner(self, scope: Scope) -> FastAPI:
         """The service with this path and method, else one with this path (405), else any (404)."""
+        apps = list(self._apps.values())
         partial = None
-        for app in self._apps:
+        for app in apps:
             match = _match(app.router, scope)
             if match is Match.FULL:
                 return app
             if match is Match.PARTIAL:
                 partial = partial or app
-        return partial or self._apps[0]
+        return partial or apps[0]
 
     async def _merged(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            problem = Problem(405, "method-not-allowed", "This path does not take this method.")
+            problem.headers["Allow"] = "GET"
+            return problem.response()
         if request.url.path == "/healthz":
             return JSONResponse({"status": "ok"})
         if request.url.path == "/openapi.json":
-            return JSONResponse(self._openapi())
+            return JSONResponse(merged_openapi({name: app.openapi() for name, app in self._apps.items()}))
         waiting = {
             service.name: missing for service in self._services if (missing := await not_ready(service))
         }
         return JSONResponse({"ready": not waiting, "waiting_for": waiting}, 503 if waiting else 200)
 
-    def _openapi(self) -> dict[str, Any]:
-        merged: dict[str, Any] = {
-            "openapi": "3.1.0",
-            "info": {"title": "Homeward", "version": "1"},
-            "paths": {},
-            "components": {"schemas": {}},
-        }
-        for app in self._apps:
-            document = app.openapi()
-            merged["paths"].update(document.get("paths", {}))
-            merged["components"]["schemas"].update(document.get("components", {}).get("schemas", {}))
-        return merged
+
+def merged_openapi(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One OpenAPI document of several services'. A schema whose name another service uses for something
+    else is called by its service too."""
+    paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {}
+    for service, document in documents.items():
+        own = document.get("components", {}).get("schemas", {})
+        taken = [name for name, schema in own.items() if schemas.get(name, schema) != schema]
+        text = json.dumps({"paths": document.get("paths", {}), "schemas": own})
+        for name in taken:
+            text = text.replace(f'"#/components/schemas/{name}"', f'"#/components/schemas/{service}.{name}"')
+        renamed = json.loads(text)
+        for path, operations in renamed["paths"].items():
+            paths.setdefault(path, {}).update(operations)
+        for name, schema in renamed["schemas"].items():
+            schemas[f"{service}.{name}" if name in taken else name] = schema
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Homeward", "version": "1"},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": dict(sorted(schemas.items()))},
+    }
 
 
 def _match(router: Router, scope: Scope) -> Match:

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from homeward.common import http, jose
 from homeward.common.auth import IssuerVerifier
+from homeward.common.envelope import topics_of
 from homeward.common.main import build_parts
 from homeward.common.parts import Parts, Service
 
 from . import api
+from .changes import Judge
 from .consumers import CONSUMERS, finishing, prepare
-from .decide import Judge
+from .domain import ROLE_SCOPES
+from .freshness import Watch
 from .issuer import Issuer
 from .policies import PolicySet
 from .settings import Settings
@@ -22,9 +26,19 @@ from .store import partners as registry
 from .sweep import Sweeper
 
 
-def create_service(settings: Settings, *, issuer_key: OKPKey | None = None, **outside: Any) -> Service:
-    """The service; ``outside`` as for :func:`.build_parts`. PoliciesRefused if they are not valid."""
-    judge = Judge(PolicySet.packaged(), settings.data_home)
+class StaffUnusable(Exception):
+    """The staff file is not valid; the message says where."""
+
+
+def create_service(
+    settings: Settings,
+    *,
+    issuer_key: OKPKey | None = None,
+    policies: PolicySet | None = None,
+    **outside: Any,
+) -> Service:
+    """The service; ``outside`` as for :func:`.build_parts`. PoliciesRefused, StaffUnusable."""
+    judge = Judge(policies or PolicySet.packaged(), settings.data_home)
     if issuer_key is None:
         issuer_key = jose.read_key(settings.issuer_key_file) if settings.issuer_key_file else jose.new_key()
     issuer = Issuer(settings.public_url, issuer_key, settings.token_seconds)
@@ -42,7 +56,7 @@ def create_service(settings: Settings, *, issuer_key: OKPKey | None = None, **ou
         prepare=prepare,
         finish=finishing(judge),
         ready=lambda: enrol_staff(parts),
-        background=[Sweeper(parts, judge).run],
+        background=[Sweeper(parts, judge).run, Watch(parts, topics_of(CONSUMERS)).run],
     )
 
 
@@ -51,18 +65,28 @@ def create_app(settings: Settings, **outside: Any) -> FastAPI:
     return http.create_app(create_service(settings, **outside))
 
 
-def _staff(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+def _staff(settings: Settings) -> Mapping[str, Mapping[str, Any]] | None:
     if settings.staff_file is None:
-        return {}
+        return None
     staff: Mapping[str, Mapping[str, Any]] = json.loads(settings.staff_file.read_text())
+    for client_id, entry in staff.items():
+        if entry.get("role") not in ROLE_SCOPES.keys() - {"partner"}:
+            raise StaffUnusable(f"staff file: {client_id} has no role of staff")
+        try:
+            jose.key_of(entry["jwk"])
+        except (KeyError, TypeError, ValueError, JoseError):
+            raise StaffUnusable(f"staff file: {client_id} has no Ed25519 key (JWK)") from None
     return staff
 
 
 async def enrol_staff(parts: Parts) -> str | None:
-    """Let the staff of the staff file ask for tokens; done once a process, before it is ready."""
-    if not parts.own.get("enrolled"):
+    """Let the staff of the staff file ask for tokens, and nobody else but partners; done once a
+    process, before it is ready."""
+    staff: Mapping[str, Mapping[str, Any]] | None = parts.own["staff"]
+    if staff is not None and not parts.own.get("enrolled"):
         async with parts.engine.begin() as db:
-            for client_id, entry in sorted(parts.own["staff"].items()):
+            await registry.keep_staff(db, staff)
+            for client_id, entry in sorted(staff.items()):
                 await registry.put_client(db, client_id, entry["organisation"], entry["role"], entry["jwk"])
         parts.own["enrolled"] = True
     return None

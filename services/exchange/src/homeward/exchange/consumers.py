@@ -34,7 +34,8 @@ from homeward.common.keys import Erased
 from homeward.common.parts import Handler
 from homeward.common.tx import Incoming, Tx
 
-from .decide import Judge, decide_persons
+from .changes import Judge
+from .decide import decide_persons
 from .domain import is_child, order_of
 from .store import cases, facts, register
 
@@ -53,7 +54,8 @@ class _Noted:
 
     events: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
-    links: dict[UUID, _Link] = field(default_factory=dict)
+    links: list[tuple[UUID, _Link]] = field(default_factory=list)
+    """By report."""
     consents: list[dict[str, Any]] = field(default_factory=list)
     referrals: list[dict[str, Any]] = field(default_factory=list)
     erased: dict[UUID, datetime] = field(default_factory=dict)
@@ -154,14 +156,12 @@ async def on_report_unlinked(event: ReportUnlinked, tx: Tx) -> None:
 
 
 def _link(report_id: UUID, about: UUID, said_of: UUID, tx: Tx) -> None:
-    """Note whom a report is about, unless something newer is noted: links of one report come on the
-    streams of several persons, so in any order."""
+    """Note whom a report is about, and how new that is: links of one report come on the streams of
+    several persons, so in any order."""
     _keep(tx, person_id=said_of, report_id=report_id)
-    envelope, noted = _incoming(tx).envelope, _noted(tx)
+    envelope = _incoming(tx).envelope
     link = _Link(about, order_of(envelope.source, envelope.sequence))
-    known = noted.links.get(report_id)
-    if known is None or link.order > known.order:
-        noted.links[report_id] = link
+    _noted(tx).links.append((report_id, link))
 
 
 async def on_case_event(event: CaseOpened | CaseClosed | StatusAsserted, tx: Tx) -> None:
@@ -213,32 +213,35 @@ def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:
         concerned = {row["report_id"] for row in noted.events if row["report_id"]}
         concerned |= await facts.reports_under(tx.db, noted.erased.keys())
         known = await facts.lock_reports(tx.db, concerned)
-        links = _newer(noted.links, known)
-        persons = set(noted.touched) | {link.person_id for link in links.values()}
+        newest = _newest(noted.links, known)
+        persons = set(noted.touched) | {link.person_id for link in newest.values()}
         persons |= {row.person_id for row in known.values() if row.person_id}
         persons |= await facts.persons_under(tx.db, noted.erased.keys())
         await facts.add_persons(tx.db, persons)
         await cases.lock_and_revise(tx.db, persons)
-        await _write(noted, links, tx)
-        before = ((known[report_id].person_id, link.person_id) for report_id, link in links.items())
-        await _carry_restrictions(before, tx)
+        await _write(noted, newest, tx)
+        once = [(known[report_id].person_id, link.person_id) for report_id, link in newest.items()]
+        once += [(link.person_id, newest[report_id].person_id) for report_id, link in noted.links]
+        await _carry_restrictions(once, tx)
         await facts.name_persons(tx.db, concerned)
         await decide_persons(persons, tx, judge, noted.touched)
 
     return finish
 
 
-def _newer(links: Mapping[UUID, _Link], known: Mapping[UUID, Any]) -> dict[UUID, _Link]:
-    """Those links that say something newer than what is known of their reports."""
-    return {
-        report_id: link
-        for report_id, link in links.items()
-        if (row := known[report_id]).link_epoch is None
-        or link.order > (row.link_epoch, row.link_sequence)
-    }
+def _newest(links: Sequence[tuple[UUID, _Link]], known: Mapping[UUID, Any]) -> dict[UUID, _Link]:
+    """Of each report that links speak of, the newest there is: among them, or known before."""
+    newest: dict[UUID, _Link] = {}
+    for report_id, link in links:
+        row = known[report_id]
+        if report_id not in newest and row.person_id is not None:
+            newest[report_id] = _Link(row.person_id, (row.link_epoch, row.link_sequence))
+        if report_id not in newest or link.order > newest[report_id].order:
+            newest[report_id] = link
+    return newest
 
 
-async def _write(noted: _Noted, links: Mapping[UUID, _Link], tx: Tx) -> None:
+async def _write(noted: _Noted, newest: Mapping[UUID, _Link], tx: Tx) -> None:
     await facts.erase(tx.db, noted.erased)
     await facts.put_facts(tx.db, list(noted.facts.values()))
     rows = [
@@ -248,7 +251,7 @@ async def _write(noted: _Noted, links: Mapping[UUID, _Link], tx: Tx) -> None:
             "link_epoch": link.order[0],
             "link_sequence": link.order[1],
         }
-        for report_id, link in sorted(links.items())
+        for report_id, link in sorted(newest.items())
     ]
     await facts.put_links(tx.db, rows)
     await facts.add_events(tx.db, noted.events)
@@ -256,10 +259,10 @@ async def _write(noted: _Noted, links: Mapping[UUID, _Link], tx: Tx) -> None:
     await facts.add_referrals(tx.db, noted.referrals)
 
 
-async def _carry_restrictions(moves: Iterable[tuple[UUID | None, UUID]], tx: Tx) -> None:
-    """A hold or objection follows a report to another person: it may have been meant for whom that
-    report is about, and lifting it is for people to decide."""
-    moved = [(before, after) for before, after in moves if before is not None and before != after]
+async def _carry_restrictions(once: Iterable[tuple[UUID | None, UUID]], tx: Tx) -> None:
+    """A hold or objection against the person that a report was once said to be about follows it to whom
+    it is about now: it may have been meant for them, and lifting it is for people to decide."""
+    moved = sorted({(before, after) for before, after in once if before is not None and before != after})
     for row in await register.carry_restrictions(tx.db, moved, tx.now):
         event = HoldPlaced if row.kind == "hold" else ObjectionRaised
         tx.emit(event(person_id=row.person_id, recipient=row.recipient))

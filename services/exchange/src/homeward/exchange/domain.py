@@ -1,6 +1,6 @@
 """Deciding: what a partner may see of an event, and what changes in its feed. No I/O."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -154,25 +154,24 @@ def question(partner: Partner, file: CaseFile, event: CaseEvent, data_home: str,
     """Exactly what the policies are asked."""
     agency = partner.agency
     consents = [c for c in file.consents if c.recipient == agency and c.covers(event, now)]
+    given = _strongest(consents)
     disclosed = {name for to, classes in file.referrals if to == agency for name in classes}
     addressee = "all" if event.addressee is None else ("this" if event.addressee == agency else "other")
     askings = tuple(
-        Asking(
-            field_class,
-            purpose,
-            _strongest(c.given_by for c in consents if c.purpose == purpose and field_class in c.classes),
-            field_class in disclosed,
-            addressee,
-        )
-        for field_class in sorted(event.classes)
+        Asking(c, purpose, given.get((purpose, c), "none"), c in disclosed, addressee)
+        for c in sorted(event.classes)
         for purpose in partner.purposes
     )
     return Question(partner.principal(), file.resource(agency, data_home, erased=event.erased), askings)
 
 
-def _strongest(given_by: Iterable[str]) -> str:
-    given = set(given_by)
-    return next((name for name in ("guardian", "self", "none_unreachable") if name in given), "none")
+_WEAK_TO_STRONG = ("none_unreachable", "self", "guardian")
+
+
+def _strongest(consents: Sequence[Consent]) -> dict[tuple[str, str], str]:
+    """By purpose and class: who consented."""
+    ordered = sorted(consents, key=lambda consent: _WEAK_TO_STRONG.index(consent.given_by))
+    return {(consent.purpose, name): consent.given_by for consent in ordered for name in consent.classes}
 
 
 @dataclass(frozen=True)
@@ -221,9 +220,7 @@ def plan(live: Live | None, wanted: frozenset[FieldClass], *, moved: bool = Fals
     )
 
 
-def is_child(
-    date_of_birth: str | None, age: int | None, on: date, unreadable: Collection[str] = ()
-) -> bool:
+def is_child(date_of_birth: str | None, age: int | None, on: date, unreadable: Collection[str] = ()) -> bool:
     """Whether a report speaks of a child: under 18 on that day by anything it says, or for all that can
     be read of what it says (``unreadable`` names the fields that could not be)."""
     if age is not None and age < 18:

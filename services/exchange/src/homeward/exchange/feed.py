@@ -1,23 +1,33 @@
-"""A page of a feed: decided, opened, recorded, and only then handed out."""
+"""A page of a feed: checked, opened, recorded, and only then handed out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from homeward.common.contracts import CONTRACTS, EventsRead, FieldClass
 from homeward.common.idempotency import lookup_key
+from homeward.common.keys import KeySet
 from homeward.common.sealing import Sealed, canonical
 from homeward.common.tx import Tx
 
-from .decide import Judge, decide_persons
+from .changes import Judge
+from .domain import Partner, notice_for
 from .pseudonyms import Pseudonyms
 from .store import cases, feeds
 
 RETRACTED = "homeward.release.retracted.v1"
 ERASED = "homeward.subject.erased.v1"
 TOMBSTONE = "homeward.release.withdrawn.v1"
+
+
+class Unsettled(Exception):
+    """Something on the page does not rest on what is known now: decide these persons, then read again."""
+
+    def __init__(self, person_ids: set[UUID]) -> None:
+        super().__init__("to be decided again")
+        self.person_ids = person_ids
 
 
 @dataclass(frozen=True)
@@ -29,31 +39,45 @@ class Page:
     more: bool
 
 
-async def read_page(
-    agency: str, partner_revision: int, after: int, limit: int, tx: Tx, judge: Judge, source: str
-) -> Page:
-    """The next events of a feed. What no longer rests on what is known now is decided again first; the
-    read is recorded in this transaction, so the caller must let it commit before a byte leaves."""
-    rows = await feeds.page(tx.db, agency, after, limit)
-    stale = await feeds.stale_persons(tx.db, rows, partner_revision, judge.policies.digest, tx.now)
-    if stale:
-        await cases.lock(tx.db, stale)
-        await decide_persons(stale, tx, judge)
-        rows = await feeds.page(tx.db, agency, after, limit)
-    names = Pseudonyms(await lookup_key(tx), agency)
-    events = await _open(rows, names, tx, source)
-    last = rows[-1].seq if rows else after
+async def read_page(partner: Partner, after: int, limit: int, tx: Tx, judge: Judge, source: str) -> Page:
+    """The next events of a feed; Unsettled if some must be decided again first.
+
+    The read is recorded in this transaction, so the caller must let it commit before a byte leaves.
+    Until then nobody can change what the page rests on: whoever withdraws a consent waits for the
+    pages that are on their way, and no page that is recorded later shows it.
+    """
+    last, persons = await feeds.concerned(tx.db, partner.agency, after, limit)
+    revisions = await cases.hold(tx.db, persons)
+    rows = await feeds.page(tx.db, partner.agency, after, last)
+    if unsettled := {row.whose for row in rows if not _rests(row, revisions, partner, judge, tx)}:
+        raise Unsettled(unsettled)
+    names = Pseudonyms(await lookup_key(tx), partner.agency)
+    events = await _open(rows, names, notice_for(partner.kind), tx, source)
     if rows:
         digest = hashlib.sha256(canonical(events)).hexdigest()
-        tx.emit(EventsRead(agency=agency, first_seq=rows[0].seq, last_seq=last, page_digest=digest))
-        await feeds.mark_read(tx.db, agency, last)
-    more = len(rows) == limit and await feeds.last_seq(tx.db, agency) > last
+        first = rows[0].seq
+        tx.emit(EventsRead(agency=partner.agency, first_seq=first, last_seq=last, page_digest=digest))
+        if not await feeds.mark_read(tx.db, partner.agency, partner.revision, last):
+            raise Unsettled(set())
+    more = len(rows) == limit and (await feeds.reached(tx.db, partner.agency)).last_seq > last
     return Page(events, names.cursor(last), more)
 
 
-async def _open(rows: Sequence[Any], names: Pseudonyms, tx: Tx, source: str) -> list[dict[str, Any]]:
-    live = [row for row in rows if row.state == feeds.LIVE]
-    values = await cases.values_of(tx.db, {row.event_id for row in live})
+def _rests(row: Any, revisions: Mapping[UUID, int], partner: Partner, judge: Judge, tx: Tx) -> bool:
+    """Whether what a row shows was decided on what is known now."""
+    return row.state != feeds.LIVE or (
+        row.whose == row.person_id
+        and row.case_revision == revisions.get(row.whose)
+        and row.partner_revision == partner.revision
+        and row.policy_digest == judge.policies.digest
+        and (row.valid_until is None or row.valid_until > tx.now)
+    )
+
+
+async def _open(
+    rows: Sequence[Any], names: Pseudonyms, notice: str | None, tx: Tx, source: str
+) -> list[dict[str, Any]]:
+    values = await cases.values_of(tx.db, {row.event_id for row in rows if row.state == feeds.LIVE})
     sealed = {event_id: Sealed(event_id, value) for event_id, (_, value) in values.items()}
     keys = await tx.keys({subject for one in sealed.values() for subject in one.subjects})
     events = []
@@ -67,28 +91,39 @@ async def _open(rows: Sequence[Any], names: Pseudonyms, tx: Tx, source: str) -> 
             "datacontenttype": "application/json",
             "sequence": f"{row.seq:020d}",
         }
+        content = None
         if row.state == feeds.LIVE:
             event_type, _ = values[row.event_id]
-            opened = sealed[row.event_id].open(keys, frozenset(FieldClass(c) for c in row.classes))
-            if not opened.erased:
-                item |= {"type": event_type, "data": _data(row, event_type, opened.fields, names)}
-                events.append(item)
-                continue
-        events.append(item | _without_content(row))
+            content = _content(row, event_type, sealed[row.event_id], keys, names)
+        if content is None:
+            events.append(item | _without_content(row))
+        else:
+            told = {"notice": notice} if notice else {}
+            events.append(item | {"type": event_type, "data": content | told})
     return events
 
 
-def _data(row: Any, event_type: str, fields: dict[str, Any], names: Pseudonyms) -> dict[str, Any]:
+def _content(
+    row: Any, event_type: str, sealed: Sealed, keys: KeySet, names: Pseudonyms
+) -> dict[str, Any] | None:
+    """What a release shows; None if the event's own key is gone. What only its reporter's key opened is
+    left out when that is gone: the retraction is on its way."""
     contract = CONTRACTS[event_type]
-    by_class: dict[str, dict[str, Any]] = {}
-    for name, value in fields.items():
-        by_class.setdefault(contract.CLASSES[name], {})[name] = value
-    by_class[FieldClass.ENVELOPE] = names.envelope(contract, by_class.get(FieldClass.ENVELOPE, {}))
+    opened = sealed.open(keys, frozenset(FieldClass(name) for name in row.classes))
+    if opened.erased - contract.ALSO_KEYED_BY.keys():
+        return None
+    by_class: dict[str, dict[str, Any]] = {
+        name: {} for name in row.classes if FieldClass(name) not in opened.erased
+    }
+    for name, value in opened.fields.items():
+        by_class[contract.CLASSES[name]][name] = value
+    envelope = by_class.get(FieldClass.ENVELOPE, {})
+    by_class[FieldClass.ENVELOPE] = names.envelope(contract, envelope, by_class.keys())
     return {
         "generation": row.generation,
         "supersedes": str(row.supersedes) if row.supersedes else None,
         "withheld": row.withheld,
-        "classes": {name: by_class.get(name, {}) for name in row.classes},
+        "classes": by_class,
     }
 
 

@@ -1,13 +1,17 @@
 """The embedded token issuer: OAuth 2 client credentials with ``private_key_jwt`` (RFC 6749, RFC 7523)."""
 
+import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from homeward.common import jose
+from homeward.common.contracts import ReadDenied
 from homeward.common.ids import new_id
 from homeward.common.tx import Tx
 
@@ -18,8 +22,19 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_ASSERTION_SECONDS = 300
 
 
-class TokenDenied(Exception):
-    """(error code of RFC 6749 §5.2, HTTP status, description)."""
+@dataclass(frozen=True)
+class Denied:
+    """Why there is no token (RFC 6749 §5.2). An answer, not an exception: what led to it is kept."""
+
+    error: str
+    status: int
+    description: str
+
+
+_REFUSED = Denied("invalid_client", 401, "The client assertion was refused.")
+_REPLAYED = Denied("invalid_client", 401, "The client assertion was used before.")
+_SUSPENDED = Denied("unauthorized_client", 400, "This partner is suspended.")
+_SCOPE = Denied("invalid_scope", 400, "A scope asked for is not this client's.")
 
 
 @dataclass(frozen=True)
@@ -46,13 +61,15 @@ class Issuer:
         """The keys that verify access tokens."""
         return {"keys": [jose.public_jwk(self.key)]}
 
-    async def grant(self, assertion: str, scope: str | None, tx: Tx) -> dict[str, Any]:
-        """The token answer for a client that proves itself; TokenDenied otherwise."""
+    async def grant(self, assertion: str, scope: str | None, tx: Tx) -> dict[str, Any] | Denied:
+        """The token answer for a client that proves itself. Its assertion is used up either way."""
         client = await self._authenticate(assertion, tx)
+        if isinstance(client, Denied):
+            return client
         allowed = ROLE_SCOPES[client.role]
-        wanted = frozenset(scope.split()) if scope else allowed
+        wanted = frozenset(scope.split()) if scope is not None and scope.split() else allowed
         if not wanted <= allowed:
-            raise TokenDenied("invalid_scope", 400, "A scope asked for is not this client's.")
+            return _SCOPE
         now = int(tx.now.timestamp())
         claims = {
             "iss": self.url,
@@ -74,41 +91,45 @@ class Issuer:
         }
 
     async def _authenticate(self, assertion: str, tx: Tx) -> Any:
-        refused = TokenDenied("invalid_client", 401, "The client assertion was refused.")
-        client = await registry.client(tx.db, _claimed_client(assertion) or "")
+        client_id = _claimed_client(assertion)
+        client = await registry.client(tx.db, client_id) if client_id else None
         if client is None:
-            raise refused
-        try:
-            keys = KeySet([OKPKey.import_key(client.jwk)])
-            claims = _verified(assertion, keys, {self.url, f"{self.url}/oauth/token"}, tx.now)
-        except (jose.TokenRefused, JoseError):
-            raise refused from None
-        expires = datetime.fromtimestamp(int(claims["exp"]), UTC)
-        lifetime_ok = expires <= tx.now + timedelta(seconds=MAX_ASSERTION_SECONDS + jose.LEEWAY)
-        if claims.get("iss") != client.client_id or not claims.get("jti") or not lifetime_ok:
-            raise refused
-        jti = f"{client.client_id} {claims['jti']}"[:500]
-        if not await registry.use_assertion(tx.db, jti, expires + timedelta(seconds=60), tx.now):
-            raise TokenDenied("invalid_client", 401, "The client assertion was used before.")
+            return _REFUSED
+        claims = self._verified(assertion, client, int(tx.now.timestamp()))
+        if claims is None:
+            return _REFUSED
+        # The jti is anybody's text: kept as a hash, it has a length and an alphabet.
+        used = f"{client.client_id} {claims['jti']}".encode(errors="surrogatepass")
+        jti = hashlib.sha256(used).hexdigest()
+        kept_until = datetime.fromtimestamp(int(claims["exp"]) + 2 * jose.LEEWAY, UTC)
+        if not await registry.use_assertion(tx.db, jti, kept_until, tx.now):
+            return _REPLAYED
         if client.suspended:
-            raise TokenDenied("unauthorized_client", 403, "This partner is suspended.")
+            tx.emit(ReadDenied(agency=client.organisation, problem="partner-suspended"))
+            return _SUSPENDED
         return client
+
+    def _verified(self, assertion: str, client: Any, now: int) -> Mapping[str, Any] | None:
+        """The claims of an assertion by ``client`` for us (RFC 7523 §3: issuer or token endpoint)."""
+        for audience in (self.url, f"{self.url}/oauth/token"):
+            try:
+                key = OKPKey.import_key(client.jwk)
+                claims = jose.verify(assertion, key, now=now, audience=audience, issuer=client.client_id)
+            except (jose.TokenRefused, JoseError, ValueError, RecursionError):
+                continue
+            jti, lifetime = claims.get("jti"), claims["exp"] - now
+            if isinstance(jti, str) and jti and lifetime <= MAX_ASSERTION_SECONDS + jose.LEEWAY:
+                return claims
+        return None
 
 
 def _claimed_client(assertion: str) -> str | None:
     """Whom an assertion claims to be from; nothing is believed of it yet."""
-    claims = jose.unverified_claims(assertion)
-    client_id = claims.get("sub")
-    return client_id if isinstance(client_id, str) else None
+    try:
+        client_id = jose.unverified_claims(assertion).get("sub")
+    except RecursionError:
+        return None
+    return client_id if isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id) else None
 
 
-def _verified(assertion: str, keys: KeySet, audiences: set[str], now: datetime) -> dict[str, Any]:
-    """The claims, if they are for one of ``audiences`` (RFC 7523 §3: issuer or token endpoint)."""
-    refusal: jose.TokenRefused | None = None
-    for audience in sorted(audiences):
-        try:
-            return jose.verify(assertion, keys, now=int(now.timestamp()), audience=audience)
-        except jose.TokenRefused as error:
-            refusal = error
-    assert refusal is not None
-    raise refusal
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")

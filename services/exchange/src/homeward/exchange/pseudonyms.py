@@ -1,7 +1,8 @@
 """Ids that only one agency knows: two partners cannot tell from them that they hold the same case."""
 
-import base64
 import hmac
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +24,20 @@ class Pseudonyms:
         raw[8] = raw[8] & 0x3F | 0x80
         return UUID(bytes=bytes(raw))
 
-    def envelope(self, contract: type[Event], fields: dict[str, Any]) -> dict[str, Any]:
-        """Envelope fields with the agency's ids. A referral's id stays: it concerns one agency only,
-        which names it when it answers."""
+    def envelope(
+        self, contract: type[Event], fields: dict[str, Any], released: Collection[str]
+    ) -> dict[str, Any]:
+        """Envelope fields with the agency's ids, beside the classes ``released``.
+
+        The id of whoever seals classes of its own (the reporter) is shown with one of these only: by it
+        alone an agency could tell which reports come from one family. A referral's id stays what it is:
+        it concerns one agency, which names it when it answers.
+        """
+        hidden = set(contract.ALSO_KEYED_BY.values())
+        hidden -= {name for c, name in contract.ALSO_KEYED_BY.items() if c in released}
         shown = {}
         for name, value in fields.items():
-            if contract.CLASSES.get(name) is not FieldClass.ENVELOPE:
+            if contract.CLASSES.get(name) is not FieldClass.ENVELOPE or name in hidden:
                 continue
             if name.endswith("_id") and name != "referral_id":
                 kind = "person" if name == "new_person_id" else name.removesuffix("_id")
@@ -39,17 +48,18 @@ class Pseudonyms:
 
     def cursor(self, seq: int) -> str:
         """An opaque place in the agency's feed, good for this agency only."""
-        text = f"{seq}"
-        return base64.urlsafe_b64encode(f"{text}.{self._tag(text)}".encode()).decode().rstrip("=")
+        text = f"{seq}.{self._tag(str(seq))}"
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def place(self, cursor: str) -> int | None:
         """The sequence a cursor stands for; None if it is not one of this agency's."""
         try:
-            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+            padded = cursor + "=" * (-len(cursor) % 4)
+            raw = b64decode(padded, altchars=b"-_", validate=True)
+            text, _, tag = raw.decode("ascii").partition(".")
         except ValueError:
             return None
-        text, _, tag = raw.partition(".")
-        if not text.isascii() or not text.isdigit() or not hmac.compare_digest(tag, self._tag(text)):
+        if not text.isdigit() or not hmac.compare_digest(tag, self._tag(text)):
             return None
         return int(text)
 

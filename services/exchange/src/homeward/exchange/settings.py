@@ -21,3 +21,6 @@ class Settings(ServiceSettings):
     """The country whose law holds where this deployment stores data (ISO alpha-3). One deployment is
     one jurisdiction's storage."""
     token_seconds: int = 300
+    feed_pause_seconds: float = 30
+    """How far exchange may be behind what others published before feeds pause (503): they could show
+    what has been revoked meanwhile."""

@@ -1,6 +1,8 @@
-"""Deciding everything again in the background, in batches: after a partner came or a policy changed.
+"""Deciding again in the background, in batches: everything, after a partner came or a policy changed;
+and what rested on a consent that has ended.
 
-Reads do not wait for it: a release that rests on older revisions is decided again when it is read.
+Reads do not wait for it: a release that rests on older revisions, or on a consent that has ended, is
+decided again when it is read. But who has read it already is told by a retraction alone.
 """
 
 import asyncio
@@ -10,25 +12,29 @@ from homeward.common.contracts import PolicyActivated
 from homeward.common.db import is_transient
 from homeward.common.parts import Parts
 
-from .decide import Judge, decide_persons
-from .store import cases
+from .changes import Judge
+from .decide import decide_persons
+from .store import cases, feeds
 from .store import partners as registry
 
 log = logging.getLogger(__name__)
 BATCH = 200
+ACTOR = "service:exchange"
 
 
 class Sweeper:
     """The background loop of the ``consume`` role."""
 
-    def __init__(self, parts: Parts, judge: Judge) -> None:
+    def __init__(self, parts: Parts, judge: Judge, *, batch: int = BATCH) -> None:
         self._parts = parts
         self._judge = judge
+        self._batch = batch
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until ``stop``."""
         activated = False
         while not stop.is_set():
+            worked = False
             try:
                 if not activated:
                     await self.activate()
@@ -38,14 +44,14 @@ class Sweeper:
                 if not is_transient(error):
                     raise
                 log.warning("sweep waits: %s", type(error).__name__)
-                worked = False
             if not worked:
                 await asyncio.sleep(0.5)
 
     async def activate(self) -> None:
         """Record our policy set if another decided before, and have everything decided by it."""
         policies = self._judge.policies
-        async with self._parts.transaction("service:exchange") as tx:
+        async with self._parts.transaction(ACTOR) as tx:
+            await registry.change(tx.db)
             before = await registry.active_policies(tx.db)
             if before == policies.digest:
                 return
@@ -55,15 +61,27 @@ class Sweeper:
                 await registry.start_sweep(tx.db, "policy")
 
     async def step(self) -> bool:
-        """Decide the next batch of the oldest sweep; whether there was one."""
-        async with self._parts.transaction("service:exchange") as tx:
+        """Decide what expired, or the next batch of the oldest sweep; whether there was anything."""
+        return await self._expired() or await self._next_batch()
+
+    async def _expired(self) -> bool:
+        async with self._parts.transaction(ACTOR) as tx:
+            persons = await feeds.expired(tx.db, tx.now, self._batch)
+            if not persons:
+                return False
+            await cases.lock(tx.db, persons)
+            await decide_persons(persons, tx, self._judge)
+        return True
+
+    async def _next_batch(self) -> bool:
+        async with self._parts.transaction(ACTOR) as tx:
             sweep = await registry.next_sweep(tx.db)
             if sweep is None:
                 return False
-            persons = await cases.persons_after(tx.db, sweep.next_person, BATCH)
+            persons = await cases.persons_after(tx.db, sweep.next_person, self._batch)
             await cases.lock(tx.db, persons)
             await decide_persons(persons, tx, self._judge)
-            done = len(persons) < BATCH
+            done = len(persons) < self._batch
             last = persons[-1] if persons else sweep.next_person
             await registry.advance_sweep(tx.db, sweep.sweep_id, last, done=done)
             log.info("sweep", extra={"reason": sweep.reason, "persons": len(persons), "done": done})

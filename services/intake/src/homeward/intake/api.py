@@ -1,9 +1,11 @@
 """Reports over HTTP: hand in one, many or a list; ask about a receipt."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from email.message import Message
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from fastapi.responses import Response
 from joserfc.jwk import OKPKey
 from pydantic import TypeAdapter, ValidationError
@@ -19,18 +21,34 @@ from homeward.common.problems import Problem, pointer
 from . import store
 from .accept import Result, Submission, accept
 from .domain import COLUMNS
-from .forms import Imported, Receipt, ReceiptState, ReportsIn, RowError
+from .forms import ConsentIn, Consents, Imported, Receipt, ReceiptState, ReportsIn, RowError
 from .lists import ListRefused, read_list
 from .receipts import normalised, receipt_code, receipt_hash, signed_receipt
 
 router = APIRouter(prefix="/v1", tags=["reports"])
 Submitter = Annotated[Actor, require("reports:write")]
-_CONSENTS = TypeAdapter(list[StatedConsent])
+_CONSENTS: TypeAdapter[list[ConsentIn]] = TypeAdapter(Consents)
+
+
+def _sent_as(media_type: str) -> Any:
+    """A dependency: 415 unless the body is of ``media_type``."""
+
+    async def check(request: Request) -> None:
+        sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if sent != media_type:
+            raise Problem(415, "unsupported-media-type", f"Send the body as {media_type}.")
+
+    return Depends(check)
 
 
 @router.post("/reports", status_code=201, response_model=Imported)
 async def submit(
-    body: ReportsIn, request: Request, parts: ServiceParts, actor: Submitter, key: IdempotencyKey = None
+    body: ReportsIn,
+    request: Request,
+    parts: ServiceParts,
+    actor: Submitter,
+    _: Annotated[None, _sent_as("application/json")],
+    key: IdempotencyKey = None,
 ) -> Response:
     """Hand in one report or up to 1,000; accepted reports are on their way when this answers."""
     given = body if isinstance(body, list) else [body]
@@ -42,7 +60,7 @@ async def submit(
             results = await accept(submissions, tx, organisation=actor.organisation, channel="api")
             if not isinstance(body, list) and results[0].outcome == "rejected":
                 raise Problem(422, "unusable-report", "The report cannot be used.", errors=_errors(results))
-            return _answer(results, parts)
+            return _answer(results, parts, tx.now)
 
         return await answer_once(tx, request, key, work)
 
@@ -52,6 +70,7 @@ async def import_list(
     request: Request,
     parts: ServiceParts,
     actor: Submitter,
+    _: Annotated[None, _sent_as("multipart/form-data")],
     file: Annotated[UploadFile, File(description="CSV with a header of canonical columns")],
     dry_run: Annotated[bool, Query()] = False,
     list_name: Annotated[str, Form(alias="list", max_length=200)] = "",
@@ -61,9 +80,8 @@ async def import_list(
     """Hand in a list. ``consents`` (JSON) are those that hold for every row; ``list`` names the list
     where the rows do not. With ``dry_run`` nothing is recorded."""
     stated = _stated(consents)
-    charset = (file.headers.get("content-type", "").partition("charset=")[2] or "utf-8").strip('" ')
     try:
-        rows = read_list(await file.read(), charset)
+        rows = read_list(await file.read(), _charset(file))
     except ListRefused as refused:
         slug, detail = refused.args
         raise Problem(422, slug, detail, errors=[{"field": "file", "code": slug, "detail": detail}]) from None
@@ -78,9 +96,11 @@ async def import_list(
             results = await accept(
                 submissions, tx, organisation=actor.organisation, channel="list", dry_run=dry_run
             )
-            return _answer(results, parts, with_receipts=not dry_run)
+            return _answer(results, parts, tx.now, with_receipts=not dry_run)
 
-        return await answer_once(tx, request, key, work, status=200 if dry_run else 201)
+        if dry_run:
+            return await answer_once(tx, request, None, work, status=200)
+        return await answer_once(tx, request, key, work)
 
 
 @router.get("/receipts/{receipt}", response_model=ReceiptState)
@@ -116,6 +136,13 @@ async def report_columns() -> dict[str, list[str]]:
     return {"columns": list(COLUMNS)}
 
 
+def _charset(file: UploadFile) -> str:
+    """What the file's part declares; UTF-8 if it declares nothing."""
+    parameters = Message()
+    parameters["content-type"] = file.headers.get("content-type", "text/csv")
+    return str(parameters.get_param("charset", "utf-8"))
+
+
 def _stated(consents: str) -> tuple[StatedConsent, ...]:
     try:
         return tuple(_CONSENTS.validate_json(consents))
@@ -135,7 +162,9 @@ def _errors(results: Sequence[Result]) -> list[dict[str, Any]]:
     return [{"row": r.number, **vars(error)} for r in results for error in r.errors]
 
 
-def _answer(results: Sequence[Result], parts: Parts, *, with_receipts: bool = True) -> Imported:
+def _answer(
+    results: Sequence[Result], parts: Parts, now: datetime, *, with_receipts: bool = True
+) -> Imported:
     outcomes = [result.outcome for result in results]
     return Imported(
         rows=len(results),
@@ -143,15 +172,15 @@ def _answer(results: Sequence[Result], parts: Parts, *, with_receipts: bool = Tr
         already_imported=outcomes.count("already_imported"),
         rejected=outcomes.count("rejected"),
         errors=[RowError(**error) for error in _errors(results)],
-        results=[_receipt(result, parts) for result in results] if with_receipts else [],
+        results=[_receipt(result, parts, now) for result in results] if with_receipts else [],
     )
 
 
-def _receipt(result: Result, parts: Parts) -> Receipt:
+def _receipt(result: Result, parts: Parts, now: datetime) -> Receipt:
     signed = None
     if result.outcome == "accepted" and result.report_id and result.event_id:
         signed = signed_receipt(
-            _key(parts), parts.settings.public_url, result.report_id, result.event_id, parts.clock()
+            _key(parts), parts.settings.public_url, result.report_id, result.event_id, now
         )
     return Receipt(
         row=result.number,

@@ -115,7 +115,10 @@ def _name(raw: str) -> str:
 
 
 def _names(raw: str) -> tuple[str, ...]:
-    return tuple(_text(part.strip()) for part in re.split("[;；]", raw) if part.strip())
+    names = tuple(_text(part.strip()) for part in re.split("[;；]", raw) if part.strip())
+    if not names:
+        raise Unreadable("no_names", "Only separators; kept as it came.")
+    return names
 
 
 def _kind(raw: str) -> str:
@@ -140,7 +143,7 @@ def _date(raw: str) -> str:
         raise Unreadable("unreadable_date", "Not a date like 1998, 1998-05 or 1998-05-03; kept as it came.")
     year, month, day = (int(part) if part else None for part in found.groups())
     try:
-        date(year or 0, month or 1, day or 1)
+        date(year or 0, *(1 if part is None else part for part in (month, day)))
     except ValueError:
         raise Unreadable("impossible_date", "There is no such day; kept as it came.") from None
     return "-".join([f"{year:04}", *(f"{part:02}" for part in (month, day) if part is not None)])
@@ -154,9 +157,10 @@ def _age(raw: str) -> int:
 
 
 def _countries(raw: str) -> tuple[str, ...]:
-    codes = tuple(unicodedata.normalize("NFKC", part).upper() for part in _names(raw))
+    parts = [part.strip() for part in unicodedata.normalize("NFKC", raw).upper().split(";")]
+    codes = tuple(part for part in parts if part)
     if not codes or any(code not in ALPHA_3 for code in codes):
-        raise Unreadable("unknown_country", "Not ISO 3166 alpha-3 codes separated by ; (CHN;MYS).")
+        raise Unreadable("unknown_country", "Not ISO 3166 alpha-3 codes such as CHN;MYS; kept as it came.")
     return codes
 
 

@@ -4,21 +4,53 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from homeward.common.contracts import StatedConsent
 
 MAX_REPORTS = 1_000
+MAX_CONSENTS = 100
 
 
-def _no_nul(text: str) -> str:
+def _storable(text: str) -> str:
+    """Half a surrogate pair is no text: it cannot be written in UTF-8."""
     if "\x00" in text:
         raise PydanticCustomError("nul_character", "NUL is not allowed")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise PydanticCustomError("string_unicode", "not valid Unicode")
     return text
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+def _digits(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Age = Annotated[
+    Text, BeforeValidator(_digits), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+]
+"""A number, or what was said instead of one."""
+
+
+class ConsentIn(StatedConsent):
+    """A consent as stated with a report or a list."""
+
+    expires_at: AwareDatetime | None = None
+    """With a zone: families and recipients live in several."""
+
+
+Consents = Annotated[list[ConsentIn], Field(max_length=MAX_CONSENTS)]
 
 
 class ReportIn(BaseModel):
@@ -32,7 +64,7 @@ class ReportIn(BaseModel):
     alternate_names: list[Text] | None = None
     sex: Text | None = None
     date_of_birth: Text | None = None
-    age: int | Text | None = None
+    age: Age | None = None
     id_number: Text | None = None
     passport_number: Text | None = None
     phone: Text | None = None
@@ -50,7 +82,7 @@ class ReportIn(BaseModel):
     reporter_relationship: Text | None = None
     reporter_contact: Text | None = None
     source_list: Text | None = None
-    consents: list[StatedConsent] = Field(default=[], max_length=100)
+    consents: Consents = []
     """Consents as the reporter stated them, per purpose, recipient and field classes."""
 
     def cells(self) -> dict[str, str]:

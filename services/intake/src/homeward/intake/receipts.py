@@ -1,6 +1,7 @@
 """Receipts: a code for people, and a signed statement that proves what was accepted."""
 
 import hmac
+import unicodedata
 from datetime import datetime
 from uuid import UUID
 
@@ -24,10 +25,16 @@ def receipt_code(lookup_key: bytes, report_id: UUID) -> str:
 
 def normalised(code: str) -> str | None:
     """The code as it was given out, however it was typed; None if it cannot be one."""
-    typed = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("ILO", "110"))
+    letters = (c for c in unicodedata.normalize("NFKC", code).upper() if not _parts(c))
+    typed = "".join(letters).translate(str.maketrans("ILO", "110"))
     if len(typed) != _LENGTH + 1 or any(c not in _ALPHABET for c in typed):
         return None
     return typed if _check(typed[:-1]) == typed[-1] else None
+
+
+def _parts(character: str) -> bool:
+    """Whether it only sets groups apart: space, hyphen, dash."""
+    return character.isspace() or unicodedata.category(character) in {"Pd", "Cf"}
 
 
 def receipt_hash(lookup_key: bytes, code: str) -> bytes:

@@ -1,7 +1,9 @@
 """The ``homeward`` command. Exit codes: 0 done, 1 the answer is "no" or some rows failed, 2 usage,
 3 the platform cannot be reached."""
 
+import logging
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 import typer
@@ -9,31 +11,38 @@ import typer
 from ..credentials import CredentialsUnusable
 from ..session import Refused, Unreachable
 from . import consents, events, logs, operations, partners, reports
-from .output import say_refused, stderr
-
-app = typer.Typer(
-    name="homeward",
-    help="Coordinate cases across borders: each partner sees exactly what it may.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (reports, partners, consents, events, logs, operations):
-    module.register(app)
+from .output import Unusable, complain, say_next, say_refused
 
 
-def main() -> None:
-    """Run the command."""
+def create_app() -> typer.Typer:
+    """The partner's commands, and those of whatever else is installed."""
+    app = typer.Typer(
+        name="homeward",
+        help="Coordinate cases across borders: each partner sees exactly what it may.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in (reports, partners, consents, events, logs, operations):
+        module.register(app)
     for found in sorted(entry_points(group="homeward.commands"), key=lambda point: point.name):
         found.load()(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; ends by SystemExit."""
+    # What is tried again says so to the log; here nobody reads one.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     try:
-        app()
+        create_app()(args=arguments)
     except Refused as refused:
         say_refused(refused)
         sys.exit(1)
     except Unreachable as error:
-        stderr.print(f"[red]Cannot reach the platform:[/] {error}. Is it up, and is base_url right?")
+        complain("Cannot reach the platform", f"{error}.")
+        say_next("Is it up, and is base_url in the credentials file right?")
         sys.exit(3)
-    except CredentialsUnusable as error:
-        stderr.print(f"[red]{error}[/]. Give a credentials file by --as or HOMEWARD_CREDENTIALS.")
+    except (Unusable, CredentialsUnusable) as error:
+        complain("Cannot do this", str(error))
         sys.exit(2)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .output import As, AsJson, print_json, print_rows, session, stdout
+from .output import As, AsJson, counted, print_json, print_rows, say, session
 
 consents = typer.Typer(no_args_is_help=True, help="Consents, per purpose, recipient and field class.")
 subjects = typer.Typer(no_args_is_help=True, help="Rights of the people concerned.")
@@ -37,7 +37,7 @@ def grant(
         consent = platform.post("/v1/consents", body)
     if as_json:
         return print_json(consent)
-    return stdout.print(f"Consent {consent['consent_id']} is registered and in force.")
+    return say(f"Consent {consent['consent_id']} is registered and in force.")
 
 
 @consents.command()
@@ -56,7 +56,7 @@ def withdraw(
     if as_json:
         print_json(answer)
     else:
-        stdout.print(f"{len(answer['consents'])} consents withdrawn.")
+        say(f"{counted(len(answer['consents']), 'consent', 'consents')} withdrawn.")
     raise typer.Exit(0 if answer["consents"] else 1)
 
 
@@ -74,6 +74,7 @@ def list_consents(person: Person, credentials: As = None, as_json: AsJson = Fals
              c.get("withdrawn_at"))
             for c in answer["consents"]
         ],
+        none="No consent was ever given for this person.",
     )  # fmt: skip
 
 
@@ -89,4 +90,4 @@ def erase(
         answer = platform.post(f"/v1/persons/{person}/erase", {"reporters": reporters})
     if as_json:
         return print_json(answer)
-    return stdout.print(f"Erased at {answer['erased_at']}. All who were given anything are told.")
+    return say(f"Erased at {answer['erased_at']}. All who were given anything are told.")

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..feed import acknowledge, follow, pages
-from .output import As, AsJson, print_json, print_rows, session, stdout
+from .output import As, AsJson, counted, print_json, print_rows, say, session, writable
 
 commands = typer.Typer(no_args_is_help=True, help="Read and acknowledge the events you may see.")
 
@@ -27,27 +28,29 @@ def pull(
     credentials: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pull until caught up."""
-    counted: Counter[str] = Counter()
-    last = ""
-    with session(credentials) as platform:
-        lines = out.open("w", encoding="utf-8") if out else None
+    """Pull until caught up. With --json: each event on a line (unless --out), then how far that was."""
+    kinds: Counter[str] = Counter()
+    last = "0"
+    with (
+        session(credentials) as platform,
+        writable(out).open("w", encoding="utf-8") if out else nullcontext() as lines,
+    ):
         for events, reached in pages(platform, cursor, limit=limit, wait=wait):
             cursor = reached
             for event in events:
-                counted[event["type"]] += 1
+                kinds[event["type"]] += 1
                 last = event["sequence"]
-                text = json.dumps(event, ensure_ascii=False)
                 if lines:
-                    lines.write(text + "\n")
+                    lines.write(json.dumps(event, ensure_ascii=False) + "\n")
                 elif as_json:
-                    typer.echo(text)
-        if lines:
-            lines.close()
+                    print_json(event)
     if as_json:
-        return print_json({"events": counted.total(), "last_sequence": int(last or 0), "cursor": cursor})
-    print_rows(("type", "events"), sorted(counted.items()))
-    return stdout.print(f"{counted.total()} events; last sequence {int(last or 0)}; cursor {cursor or '-'}")
+        return print_json({"events": kinds.total(), "last_sequence": int(last), "cursor": cursor})
+    if not kinds:
+        return say("No new events.")
+    print_rows(("type", "events"), sorted(kinds.items()), none="")
+    say(f"{counted(kinds.total(), 'event', 'events')}; last sequence {int(last)}; cursor {cursor}")
+    return say(f"When you have handled them: homeward events ack {int(last)}")
 
 
 @commands.command("follow")
@@ -56,9 +59,13 @@ def follow_feed(
     credentials: As = None,
 ) -> None:
     """Print events as they come, one JSON object a line, until interrupted."""
-    with session(credentials) as platform:
-        for event in follow(platform, cursor_file):
-            print_json(event)
+    writable(cursor_file)
+    try:
+        with session(credentials) as platform:
+            for event in follow(platform, cursor_file):
+                print_json(event)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
 
 
 @commands.command()
@@ -72,4 +79,4 @@ def ack(
         reached = acknowledge(platform, sequence)
     if as_json:
         return print_json({"sequence": reached})
-    return stdout.print(f"Acknowledged up to {reached}.")
+    return say(f"Acknowledged up to {reached}.")

@@ -1,12 +1,12 @@
 """``homeward log``: check the history without trusting the operator."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .. import bundle as bundles
-from .output import As, AsJson, print_json, print_rows, progress, session, stderr, stdout
+from .output import As, AsJson, complain, counted, print_json, print_rows, progress, say, session, writable
 
 commands = typer.Typer(no_args_is_help=True, help="Verify the log: nothing changed, nothing missing.")
 
@@ -31,15 +31,24 @@ def bundle(
 ) -> None:
     """Fetch the whole log into one file, to be verified offline."""
     with session(credentials) as platform, progress("fetching the log") as report:
-        size = bundles.fetch(platform, out, report)
+        fresh = not out.exists()
+        writable(out)
+        try:
+            size = bundles.fetch(platform, out, report)
+        except BaseException:
+            if fresh:
+                out.unlink()
+            raise
     if as_json:
         return print_json({"size": size, "file": str(out)})
-    return stdout.print(f"{size} entries in {out}")
+    return say(f"{counted(size, 'entry', 'entries')} in {out}. Check it: homeward log verify {out}")
 
 
 @commands.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A bundle made by `homeward log bundle`.", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="A bundle made by `homeward log bundle`.", exists=True, dir_okay=False)
+    ],
     vkey: Annotated[str | None, typer.Option(help="The log's verifier key, as you know it.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,35 +56,52 @@ def verify(
     try:
         found = bundles.verify(file, vkey)
     except ValueError as error:
-        stderr.print(f"[red]Not verified:[/] {error}", markup=True)
+        if as_json:
+            print_json({"verified": False, "reason": str(error)})
+        else:
+            complain("Not verified", str(error))
         raise typer.Exit(1) from None
     gaps = sum(len(ranges) for ranges in found.gaps.values())
+    repeated = sum(len(twice) for twice in found.repeated.values())
     if as_json:
         print_json(
             {
                 "verified": True, "origin": found.origin, "size": found.size, "root": found.root.hex(),
-                "gaps": gaps, "sources": found.sources,
+                "gaps": gaps, "repeated": repeated, "sources": found.sources,
             }
         )  # fmt: skip
     else:
-        print_rows(("source", "last sequence", "missing"), _sources(found))
-        stdout.print(f"Verified: {found.size} entries of {found.origin}, {gaps} gaps.")
+        print_rows(
+            ("source", "last sequence", "missing", "given twice"), _sources(found), none="The log is empty."
+        )
+        say(
+            f"Verified: {counted(found.size, 'entry', 'entries')} of {found.origin}, nothing changed; "
+            f"{counted(gaps, 'gap', 'gaps')}{f', {repeated} given twice' if repeated else ''}."
+        )
         if vkey is None:
-            stdout.print("The key is the bundle's own; give --vkey to check who signed it.")
-    raise typer.Exit(1 if found.gaps else 0)
+            say("The key is the bundle's own; give --vkey to check who signed it.")
+    raise typer.Exit(1 if gaps or repeated else 0)
 
 
 @commands.command()
 def completeness(credentials: As = None, as_json: AsJson = False) -> None:
-    """Whether any source's sequence has a gap, and what is not sequenced yet."""
+    """Whether any source's sequence has a gap. Exit code 1 if so."""
     with session(credentials) as platform:
         answer = platform.get("/v1/audit/completeness")
     if as_json:
-        return print_json(answer)
-    return print_rows(
-        ("source", "last", "entries", "gaps"),
-        [(s["source"], s["last"], s["count"], s["gaps"]) for s in answer["sources"]],
-    )
+        print_json(answer)
+    else:
+        print_rows(
+            ("source", "last", "entries", "missing"),
+            [(s["source"], s["last"], s["count"], _listed(s)) for s in answer["sources"]],
+            none="The log is empty.",
+        )
+        for source in answer["missing_sources"]:
+            say(f"Nothing at all is there of {source}, though of a later epoch there is.")
+        verdict = "Complete" if answer["complete"] else "Not complete"
+        waiting = "" if answer["settled"] else " Events are under way and may fill what is missing."
+        say(f"{verdict}: {counted(answer['size'], 'entry', 'entries')}.{waiting}")
+    raise typer.Exit(0 if answer["complete"] else 1)
 
 
 @commands.command()
@@ -88,8 +114,22 @@ def prove(
         print_json(platform.get("/log/proof/inclusion", event_id=event_id))
 
 
-def _sources(found: bundles.Verified) -> list[tuple[str, int, str]]:
+def _sources(found: bundles.Verified) -> list[tuple[str, int, str, str]]:
     return [
-        (source, last, ", ".join(f"{a}-{b}" for a, b in found.gaps.get(source, [])))
+        (
+            source,
+            last,
+            _ranges(found.gaps.get(source, [])),
+            _ranges([(n, n) for n in found.repeated.get(source, [])]),
+        )
         for source, last in found.sources.items()
     ]
+
+
+def _listed(source: dict[str, Any]) -> str:
+    more = ", …" if source["more_gaps"] else ""
+    return _ranges([(gap["first"], gap["last"]) for gap in source["gaps"]]) + more
+
+
+def _ranges(ranges: bundles.Ranges) -> str:
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges) or "none"

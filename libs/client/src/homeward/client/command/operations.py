@@ -1,17 +1,16 @@
 """Counts, explanations, dead letters, and an authorised request for everything else."""
 
-import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..session import Session
-from .output import As, AsJson, print_json, print_rows, session, stdout
+from .output import As, AsJson, Unusable, parse_json, print_json, print_rows, say, session
 
 letters = typer.Typer(no_args_is_help=True, help="Records that no handler could take.")
-SERVICES = ("intake", "verification", "referral", "exchange")
-Service = Annotated[str, typer.Option(help="The service; default: all.")]
+SERVICES = ("intake", "verification", "referral", "exchange", "audit")
+Service = Annotated[str, typer.Option(help="The service whose letter it is.")]
 Letter = Annotated[str, typer.Argument(help="The dead letter's id.")]
 
 
@@ -29,7 +28,7 @@ def counts(credentials: As = None, as_json: AsJson = False) -> None:
         answer = platform.get("/v1/counts")
     if as_json:
         return print_json(answer)
-    return print_rows(("what", "how many"), list(answer.items()))
+    return print_rows(("what", "how many"), list(answer.items()), none="Nothing is counted.")
 
 
 def explain(
@@ -44,18 +43,22 @@ def explain(
     if as_json:
         return print_json(answer)
     if not answer["releases"]:
-        stdout.print(f"{agency} sees nothing of it: no policy permits its envelope.")
+        say(f"{agency} sees nothing of it: no policy permits its envelope.")
     for release in answer["releases"]:
-        stdout.print(f"{release['kind']} {release['sequence']} ({release['state']})")
-        stdout.print(f"  sees      {', '.join(release['classes']) or 'nothing'}")
-        stdout.print(f"  withheld  {', '.join(release['withheld']) or 'nothing'}")
+        say(f"{release['kind']} {release['sequence']} ({release['state']})")
+        say(f"  sees      {', '.join(release['classes']) or 'nothing'}")
+        say(f"  withheld  {', '.join(release['withheld']) or 'nothing'}")
     for policy, reason in answer["policy_reasons"].items():
-        stdout.print(f"  {policy}: {reason}", markup=False)
+        say(f"  {policy}: {reason}")
     return None
 
 
 @letters.command("list")
-def list_letters(service: Service = "", credentials: As = None, as_json: AsJson = False) -> None:
+def list_letters(
+    service: Annotated[str, typer.Option(help="One service's; default: all.")] = "",
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
     """Open letters: what failed, and what waits behind it."""
     found = []
     with session(credentials) as platform:
@@ -70,6 +73,7 @@ def list_letters(service: Service = "", credentials: As = None, as_json: AsJson 
             (f["service"], f["id"], f["state"], f["topic"], f["partition"], f["offset"], f["error"])
             for f in found
         ],
+        none="No letter is open: every record was handled.",
     )
 
 
@@ -93,7 +97,7 @@ def skip(
 
 
 def _decided(platform: Session, path: str, body: dict[str, str]) -> None:
-    stdout.print(f"The letter is now: {platform.post(path, body)['state']}.")
+    say(f"The letter is now: {platform.post(path, body)['state']}.")
 
 
 def http_request(
@@ -103,11 +107,10 @@ def http_request(
     credentials: As = None,
 ) -> None:
     """An authorised request, for when curl cannot sign."""
-    options = {}
+    if not path.startswith("/"):
+        raise Unusable("The path begins with /, such as /v1/counts; your token goes nowhere else.")
+    options: dict[str, Any] = {}
     if data is not None:
-        try:
-            options["json"] = json.loads(sys.stdin.read() if data == "-" else data)
-        except ValueError as error:
-            raise typer.BadParameter(f"the body is not JSON: {error}") from None
+        options["json"] = parse_json(sys.stdin.read() if data == "-" else data, "The body cannot be sent")
     with session(credentials) as platform:
         typer.echo(platform.request(method.upper(), path, **options).text)

@@ -1,13 +1,15 @@
 """``homeward partner``: the registry, for operators."""
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..credentials import create
-from .output import As, AsJson, print_json, print_rows, session, stdout
+from ..session import Session
+from .output import As, AsJson, Unusable, print_json, print_rows, read_json, say, session
 
 commands = typer.Typer(no_args_is_help=True, help="Register partners and what they may ever see.")
 Agency = Annotated[str, typer.Argument(help="The partner's id: lower-case letters, digits, hyphens.")]
@@ -36,22 +38,13 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Register a partner. Better that it makes its own key and sends only the public half."""
-    if (out is None) == (public_jwk is None):
-        raise typer.BadParameter("give either --out or --public-jwk")
-    with session(credentials) as platform:
-        base_url = platform.credentials.base_url
-        jwk = _jwk(public_jwk) if public_jwk else create(_given(out), base_url, agency)
+    with session(credentials) as platform, _public_half(platform, agency, out, public_jwk) as jwk:
         body = {
             "agency": agency, "name": name, "kind": kind, "country": country, "accredited": accredited,
             "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "public_jwk": jwk,
         }  # fmt: skip
-        try:
-            partner = platform.post("/v1/partners", body)
-        except Exception:
-            if out:
-                out.unlink(missing_ok=True)
-            raise
-    _show(partner, as_json)
+        partner = platform.post("/v1/partners", body)
+    _show(partner, as_json, out)
 
 
 @commands.command("list")
@@ -68,6 +61,7 @@ def list_partners(credentials: As = None, as_json: AsJson = False) -> None:
              p["last_seq"], p["read_seq"], p["acked_seq"])
             for p in partners
         ],
+        none="No partner is registered.",
     )  # fmt: skip
 
 
@@ -101,30 +95,41 @@ def rotate_key(
     as_json: AsJson = False,
 ) -> None:
     """Replace a partner's key."""
-    if (out is None) == (public_jwk is None):
-        raise typer.BadParameter("give either --out or --public-jwk")
-    with session(credentials) as platform:
-        base_url = platform.credentials.base_url
-        jwk = _jwk(public_jwk) if public_jwk else create(_given(out), base_url, agency)
-        _show(platform.post(f"/v1/partners/{agency}/rotate-key", {"public_jwk": jwk}), as_json)
+    with session(credentials) as platform, _public_half(platform, agency, out, public_jwk) as jwk:
+        partner = platform.post(f"/v1/partners/{agency}/rotate-key", {"public_jwk": jwk})
+    _show(partner, as_json, out)
 
 
-def _show(partner: dict[str, Any], as_json: bool) -> None:
+def _show(partner: dict[str, Any], as_json: bool, out: Path | None = None) -> None:
     if as_json:
         return print_json(partner)
     for field, value in partner.items():
-        stdout.print(f"{field:>14}  {', '.join(value) if isinstance(value, list) else value}", markup=False)
+        say(f"{field:>14}  {', '.join(value) if isinstance(value, list) else value}")
+    if out:
+        say(f"Its credentials are in {out}; hand them over on a safe way and keep no copy.")
     return None
 
 
-def _jwk(path: Path) -> dict[str, Any]:
+@contextmanager
+def _public_half(
+    platform: Session, agency: str, out: Path | None, public_jwk: Path | None
+) -> Iterator[dict[str, Any]]:
+    """The key to register: one that is given, or of a pair made in ``out``, which is not left there if
+    it was not registered."""
+    if (out is None) == (public_jwk is None):
+        raise Unusable("Give either --out or --public-jwk.")
+    if out is None:
+        assert public_jwk is not None
+        jwk = read_json(public_jwk, "public key (JWK)")
+        if not isinstance(jwk, dict):
+            raise Unusable(f"{public_jwk} is no public key (JWK).")
+        if "d" in jwk:
+            raise Unusable(f"{public_jwk} holds a private key; give its public half only.")
+        yield jwk
+        return
+    made = create(out, platform.credentials.base_url, agency)
     try:
-        jwk: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        raise typer.BadParameter(f"{path} is no JWK file") from None
-    return jwk
-
-
-def _given(out: Path | None) -> Path:
-    assert out is not None
-    return out
+        yield made
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise

@@ -1,7 +1,6 @@
 """``homeward report``: hand in one report or a list."""
 
 import csv
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +8,25 @@ from typing import Annotated, Any
 import typer
 
 from ..lists import Imported, send_list
-from .output import As, AsJson, print_json, print_rows, progress, session, stdout
+from ..session import Refused, Unreachable
+from .output import (
+    As,
+    AsJson,
+    counted,
+    parse_json,
+    print_json,
+    print_rows,
+    progress,
+    read_json,
+    readable,
+    say,
+    say_next,
+    session,
+    writable,
+)
 
 commands = typer.Typer(no_args_is_help=True, help="Hand in reports.")
+SHOWN = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -26,11 +41,8 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Hand in one report, or up to 1,000, as JSON by the canonical columns."""
-    text = sys.stdin.read() if file == "-" else _read(Path(file))
-    try:
-        body = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"not JSON: {error}") from None
+    text = sys.stdin.read() if file == "-" else readable(Path(file))
+    body = parse_json(text, "Standard input is no report" if file == "-" else f"{file} is no report")
     with session(credentials) as platform:
         answer = platform.post("/v1/reports", body)
     imported = Imported()
@@ -42,6 +54,7 @@ def submit(
             ("row", "outcome", "receipt", "report", "event"),
             [(r["row"], r["outcome"], r.get("receipt"), r.get("report_id"), r.get("event_id"))
              for r in answer["results"]],
+            none="Nothing was handed in.",
         )  # fmt: skip
         _say(imported)
     raise typer.Exit(1 if imported.rejected else 0)
@@ -61,31 +74,41 @@ def import_list(
     as_json: AsJson = False,
 ) -> None:
     """Hand in a list. Rows already imported are recognised; sending it again is safe."""
-    _read(file)
-    stated = json.loads(_read(consents)) if consents else []
-    with session(credentials) as platform, progress("importing") as report:
-        imported = send_list(
-            platform, file, list_name=list_name, consents=stated, dry_run=dry_run, encoding=encoding,
-            progress=report,
-        )  # fmt: skip
+    readable(file)
+    stated = read_json(consents, "list of consents") if consents else []
+    if errors:
+        writable(errors)
+    imported = Imported()
+    try:
+        with session(credentials) as platform, progress("importing") as report:
+            send_list(
+                platform, file, list_name=list_name, consents=stated, dry_run=dry_run, encoding=encoding,
+                imported=imported, progress=report,
+            )  # fmt: skip
+    except (Refused, Unreachable):
+        if imported.rows and not dry_run:
+            say_next(f"The first {imported.rows} rows were handed in. Send the list again to go on.")
+        raise
     if errors:
         _write_errors(errors, imported.errors)
     if as_json:
         print_json(imported.summary())
     else:
-        _say(imported)
+        _say(imported, dry_run=dry_run)
     raise typer.Exit(1 if imported.rejected else 0)
 
 
-def _say(imported: Imported) -> None:
-    stdout.print(
-        f"{imported.rows} rows: {imported.accepted} accepted, {imported.already_imported} already imported, "
-        f"{imported.rejected} rejected; {len(imported.errors)} cells or rows with remarks."
+def _say(imported: Imported, *, dry_run: bool = False) -> None:
+    rows, remarks = counted(imported.rows, "row", "rows"), len(imported.errors)
+    start = f"Checked {rows}, recorded nothing" if dry_run else rows
+    say(
+        f"{start}: {imported.accepted} accepted, {imported.already_imported} already imported, "
+        f"{imported.rejected} rejected; {counted(remarks, 'remark', 'remarks')}{':' if remarks else '.'}"
     )
-    for error in imported.errors[:20]:
-        stdout.print(f"  row {error['row']}, {error['field']}: {error['detail']}")
-    if len(imported.errors) > 20:
-        stdout.print(f"  and {len(imported.errors) - 20} more; write them to a file with --errors FILE.")
+    for error in imported.errors[:SHOWN]:
+        say(f"  row {error['row']}, {error['field']}: {error['detail']}")
+    if remarks > SHOWN:
+        say(f"  and {remarks - SHOWN} more; write them to a file with --errors FILE.")
 
 
 def _write_errors(path: Path, errors: list[dict[str, Any]]) -> None:
@@ -93,10 +116,3 @@ def _write_errors(path: Path, errors: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, ("row", "field", "code", "detail"))
         writer.writeheader()
         writer.writerows(errors)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise typer.BadParameter(f"cannot read {path}: {error.strerror}") from None

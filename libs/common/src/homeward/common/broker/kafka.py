@@ -75,7 +75,7 @@ class KafkaBroker:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise for_code(code)()
             # Brokers learn of a new topic a moment after the controller has made it.
-            while {at.topic for at in await self._partitions_of(topics)} != set(topics):
+            while {at.topic for at in await self._partitions_of(topics)} != set(topics):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -258,9 +258,11 @@ class _KafkaSubscription:
         return [_received(record) for at in sorted(fetched) for record in fetched[at]]
 
     async def commit(self, records: Sequence[Received]) -> None:
-        ours = self._consumer.assignment()
+        ours = self._consumer.assignment()  # one partition that has gone must not hold up the others
         done = {KafkaPartition(r.topic, r.partition): r.offset + 1 for r in records}
         done = {at: offset for at, offset in done.items() if at in ours}
+        if not done:
+            return
         try:
             async with _within(ANSWER):
                 await self._consumer.commit(done)

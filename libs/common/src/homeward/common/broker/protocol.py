@@ -47,22 +47,23 @@ class Subscription(Protocol):
 
 
 class Broker(Protocol):
-    """The event log."""
+    """The event log. Every method raises BrokerUnavailable, soon, when the broker is away."""
 
     async def ensure_topics(self, topics: Sequence[str]) -> None:
-        """Create what is missing, to keep everything for ever."""
+        """Create what is missing, to keep everything for ever; what is there stays as it is."""
         ...
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Returns when all are durable, in order per key; BrokerUnavailable if any may not be."""
+        """Returns when all are durable, in order per key; BrokerUnavailable if any may not be, and
+        if a topic is not there."""
         ...
 
     def subscribe(self, group: str, topics: Sequence[str]) -> AbstractAsyncContextManager[Subscription]:
-        """Join ``group``; leave it at the end of the context."""
+        """Join ``group``; leave it at the end of the context. BrokerUnavailable if a topic is not there."""
         ...
 
     async def end_positions(self, topics: Sequence[str]) -> Positions:
-        """Where the next record of every partition will stand."""
+        """Where the next record of every partition will stand; no topics asks only whether it answers."""
         ...
 
     async def committed(self, group: str, topics: Sequence[str]) -> Positions:
@@ -70,7 +71,10 @@ class Broker(Protocol):
         ...
 
     async def read(self, at: TopicPartition, offset: int, limit: int) -> list[Received]:
-        """Up to ``limit`` records of one partition from ``offset``, outside any group."""
+        """Up to ``limit`` records of one partition from ``offset``, outside any group.
+
+        Empty beyond the end; BrokerUnavailable if the topic is not there.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """The rules every event contract keeps; they are checked when the class is defined."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -48,6 +49,8 @@ class Event(BaseModel):
         for name, field in cls.model_fields.items():
             if field.is_required() and cls.CLASSES[name] is not FieldClass.ENVELOPE:
                 raise TypeError(f"{cls.__name__}.{name}: only envelope fields may be required")
+        if "TYPE" in cls.__dict__:
+            _check_names(cls)
 
     def stream(self) -> str:
         """The value that orders this event among its like."""
@@ -72,6 +75,16 @@ def _class_of(contract: type[Event], name: str, field: FieldInfo) -> FieldClass:
     if len(classes) != 1:
         raise TypeError(f"{contract.__name__}.{name}: needs exactly one field class, has {len(classes)}")
     return classes[0]
+
+
+def _check_names(contract: type[Event]) -> None:
+    if not re.fullmatch(r"homeward(\.[a-z]+(-[a-z]+)*){2}\.v[1-9][0-9]*", contract.TYPE):
+        raise TypeError(f"{contract.__name__}: TYPE must be homeward.<noun>.<past-tense-verb>.v<n>")
+    named = {"STREAM": contract.STREAM, "KEYED_BY": contract.KEYED_BY}
+    named |= {f"ALSO_KEYED_BY {c}": name for c, name in contract.ALSO_KEYED_BY.items()}
+    for rule, name in named.items():
+        if name is not None and contract.CLASSES.get(name) is not FieldClass.ENVELOPE:
+            raise TypeError(f"{contract.__name__}: {rule} must name an envelope field")
 
 
 def contracts_below(base: type[Event] = Event) -> Iterator[type[Event]]:

@@ -73,17 +73,30 @@ def write(folder: Path) -> None:
 
 
 def _meaning(schema: Any) -> Any:
-    """A schema without the words that explain it."""
+    """A schema without the words that explain it; a field may be called by such a word."""
     if isinstance(schema, dict):
-        return {k: _meaning(v) for k, v in schema.items() if k not in {"description", "title"}}
+        return {
+            key: {name: _meaning(field) for name, field in value.items()}
+            if key == "properties"
+            else _meaning(value)
+            for key, value in schema.items()
+            if key not in {"description", "title"}
+        }
     return [_meaning(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def main(arguments: list[str]) -> int:
-    """0 when all is well, 1 with a line for each problem."""
+    """0 when all is well, 1 with a line for each problem, 2 for bad usage."""
+    if len(arguments) != 2 or arguments[0] not in {"check", "write"}:
+        sys.stderr.write("usage: python -m homeward.common.contracts.snapshots check|write DIR\n")
+        return 2
     action, folder = arguments[0], Path(arguments[1])
     if action == "write":
-        write(folder)
+        try:
+            write(folder)
+        except ValueError as refused:
+            sys.stderr.write(f"{refused}\n")
+            return 1
     found = list(problems(folder))
     for line in found:
         sys.stderr.write(f"{line}\n")

@@ -4,41 +4,53 @@ Everything goes through the same HTTP API that partners use; nothing here looks 
 """
 
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-from homeward.client.command.output import stderr
+from homeward.client.command.output import complain, writable
 from homeward.client.session import Refused, Unreachable
 
 from .figures import Figures, print_figures, write_report
 from .server import Server, ServerFailed
-from .story import Story
+from .story import LIST, Story, StoryEnded
 
 __all__ = ["run_demo"]
 
 
-def run_demo(data: Path | None, report: Path | None) -> int:
+def run_demo(data: Path | None, report: Path | None, list_file: Path = LIST) -> int:
     """Run it in a fresh folder; 0 when everything in it was right, else 1 with a line for each wrong."""
-    started = time.monotonic()
-    if data is not None and data.exists() and any(data.iterdir()):
-        stderr.print(f"[red]{data} is not empty:[/] the demo needs a fresh folder.")
+    if data is not None and data.exists() and (not data.is_dir() or any(data.iterdir())):
+        complain("Cannot do this", f"{data} is not an empty folder, and the demo needs a fresh one.")
         return 2
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        writable(report)
     folder = data or Path(tempfile.mkdtemp(prefix="homeward-demo-"))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        with Server(folder) as server:
-            figures = Story(folder).run(Figures(seconds={"start": server.start_seconds}))
-            figures.seconds["total"] = round(time.monotonic() - started, 1)
-            figures.seconds["cpu"] = server.cpu_seconds()
-    except (ServerFailed, Refused, Unreachable) as error:
-        stderr.print(f"[red]The demo failed:[/] {error}", markup=True)
+        figures = _told(folder, list_file)
+    except (ServerFailed, StoryEnded, Refused, Unreachable) as error:
+        complain("The demo failed", str(error))
         return 1
     finally:
+        signal.signal(signal.SIGTERM, before)
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
     print_figures(figures)
     if report is not None:
         write_report(figures, report)
     for wrong in figures.wrong:
-        stderr.print(f"[red]wrong:[/] {wrong}")
+        complain("wrong", wrong)
     return 1 if figures.wrong else 0
+
+
+def _told(folder: Path, list_file: Path) -> Figures:
+    started = time.monotonic()
+    with Server(folder) as server:
+        figures = Story(folder, list_file).run(Figures(seconds={"start": server.start_seconds}))
+        figures.seconds["total"] = round(time.monotonic() - started, 1)
+        figures.seconds["cpu"] = server.cpu_seconds()
+    return figures

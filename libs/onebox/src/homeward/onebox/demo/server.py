@@ -1,6 +1,7 @@
 """The platform as a process of its own, on a free port."""
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ from types import TracebackType
 
 import psutil
 
-LIMIT_SECONDS = 60
+START_LIMIT = 180
+STOP_LIMIT = 60
 
 
 class ServerFailed(Exception):
@@ -27,24 +29,27 @@ class Server:
 
     def __enter__(self) -> "Server":
         started = time.monotonic()
-        self._data.mkdir(parents=True, exist_ok=True)
-        with (self._data / "up.log").open("w") as log:
-            command = [
-                sys.executable,
-                "-m",
-                "homeward.client",
-                "up",
-                "--data",
-                str(self._data),
-                "--port",
-                "0",
-            ]
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own command
-        assert self._process.stdout is not None
-        word, _, self.base_url = self._process.stdout.readline().strip().partition(" ")
-        if word != "ready":
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+            with (self._data / "up.log").open("w") as log:
+                command = [
+                    sys.executable,
+                    "-m",
+                    "homeward.client",
+                    "up",
+                    "--data",
+                    str(self._data),
+                    "--port",
+                    "0",
+                ]
+                self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own command
+        except OSError as error:
+            raise ServerFailed(f"{self._data}: {error.strerror}") from None
+        try:
+            self.base_url = self._ready()
+        except BaseException:
             self.__exit__(None, None, None)
-            raise ServerFailed(f"homeward up ended early:\n{(self._data / 'up.log').read_text()[-2_000:]}")
+            raise
         self.start_seconds = round(time.monotonic() - started, 1)
         return self
 
@@ -55,10 +60,12 @@ class Server:
             return
         self._process.terminate()
         try:
-            self._process.wait(LIMIT_SECONDS)
+            self._process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def cpu_seconds(self) -> float:
         """CPU of everything so far: this process, the platform, and its PostgreSQL."""
@@ -68,6 +75,19 @@ class Server:
         server = psutil.Process(postmaster)
         used += _cpu(server) + sum(_cpu(child) for child in server.children())
         return round(used, 1)
+
+    def _ready(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], START_LIMIT)[0]:
+            raise ServerFailed(f"homeward up was not ready after {START_LIMIT} s; {self._last_words()}")
+        word, _, base_url = self._process.stdout.readline().strip().partition(" ")
+        if word != "ready":
+            raise ServerFailed(f"homeward up ended early; {self._last_words()}")
+        return base_url
+
+    def _last_words(self) -> str:
+        return f"its last words:\n{(self._data / 'up.log').read_text()[-2_000:].strip()}"
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -12,17 +12,22 @@ from homeward.client import bundle
 from homeward.client.command.output import progress, stderr
 from homeward.client.credentials import Credentials
 from homeward.client.lists import Imported, send_list
-from homeward.client.session import Session, Unreachable
+from homeward.client.session import Session
 from homeward.tlog.checkpoint import open_checkpoint
 from homeward.tlog.merkle import leaf_hash, verify_inclusion
 from homeward.tlog.note import VerifierKey
 
+from . import checks
 from .figures import Figures
-from .partners import CONSENTS, ERASED, PARTNERS, RETRACTED, PartnerFeed
+from .partners import CONSENTS, PARTNERS, PartnerFeed
 
 LIST = Path(str(files("homeward.onebox") / "sample" / "list-1800.csv"))
 SERVICES = ("intake", "verification", "referral", "exchange", "keyring", "audit")
 SETTLE_LIMIT = 180
+
+
+class StoryEnded(Exception):
+    """It cannot be told to its end; the message says why."""
 
 
 class Story:
@@ -55,7 +60,7 @@ class Story:
         self._withdraw(partners, imported, figures)
         self._erase(partners, imported, figures)
         for partner in partners:
-            self._finish(partner, figures)
+            checks.the_end(figures, partner, self._operator.get(f"/v1/partners/{partner.name}"))
         self._audit(imported, figures)
         return figures
 
@@ -64,11 +69,7 @@ class Story:
         with progress("importing the list") as report:
             imported = send_list(self._caseworker, self._list, consents=CONSENTS, progress=report)
         figures.seconds["import"] = round(time.monotonic() - started, 1)
-        figures.reports, figures.rejected = imported.accepted, imported.rejected
-        figures.check(
-            imported.accepted + imported.rejected == imported.rows == len(self._rows()),
-            "rows were lost on import",
-        )
+        checks.the_import(figures, imported, len(self._rows()))
         return imported
 
     def _pull(self, partners: list[PartnerFeed], figures: Figures) -> None:
@@ -79,15 +80,7 @@ class Story:
         for partner in partners:
             partner.pull()
             partner.acknowledge()
-        counts = self._counted()
-        figures.persons = counts["persons"]
-        figures.cases = sum(e["type"] == "homeward.case.opened.v1" for e in partners[-1].events)
-        received = sum(e["type"] == "homeward.report.received.v1" for e in partners[-1].events)
-        figures.check(counts["reports"] == figures.reports, "verification does not have every report")
-        figures.check(
-            received == figures.reports, "the NGO, whom every family trusts, was not given every report"
-        )
-        figures.check(figures.cases == figures.persons, "there is not one case for each person")
+        checks.the_reading(figures, self._counted(), partners)
 
     def _withdraw(self, partners: list[PartnerFeed], imported: Imported, figures: Figures) -> None:
         _say("one family withdraws its consent")
@@ -95,14 +88,9 @@ class Story:
         withdrawn = self._caseworker.post("/v1/consents/withdrawals", {"person_id": person})
         figures.check(bool(withdrawn["consents"]), "there was no consent to withdraw")
         for partner in partners:
-            told = [
-                e for e in partner.pull() if e["type"] == RETRACTED and e["subject"] == subjects[partner.name]
-            ]
-            figures.check(bool(told), f"{partner.name} was not told of the withdrawal")
-            figures.check(
-                not partner.served_about(subjects[partner.name]),
-                f"{partner.name} still reads what was withdrawn",
-            )
+            subject = subjects[partner.name]
+            told, served = partner.pull(), partner.served_about(subject)
+            checks.the_withdrawal(figures, partner.name, subject, told, served)
             partner.acknowledge()
 
     def _erase(self, partners: list[PartnerFeed], imported: Imported, figures: Figures) -> None:
@@ -111,31 +99,12 @@ class Story:
         self._operator.post(f"/v1/persons/{person}/erase", {"reporters": False})
         self._settle()
         for partner in partners:
-            told = [
-                e for e in partner.pull() if e["type"] == ERASED and e["subject"] == subjects[partner.name]
-            ]
-            figures.check(len(told) == 1, f"{partner.name} was not told of the erasure")
-            figures.check(
-                not partner.served_about(subjects[partner.name]),
-                f"{partner.name} still reads an erased person",
-            )
+            subject = subjects[partner.name]
+            told, served = partner.pull(), partner.served_about(subject)
+            checks.the_erasure(figures, partner.name, subject, told, served)
             partner.acknowledge()
         figures.erased = self._counted()["erased"]
         figures.check(figures.erased == 1, "the person is not erased")
-
-    def _finish(self, partner: PartnerFeed, figures: Figures) -> None:
-        sequences = [int(event["sequence"]) for event in partner.events]
-        figures.check(sequences == list(range(1, len(sequences) + 1)), f"{partner.name}'s feed is not dense")
-        shown = partner.figures()
-        figures.check(
-            set(shown["classes"]) <= set(partner.profile["clearance"]), f"{partner.name} was shown too much"
-        )
-        registered = self._operator.get(f"/v1/partners/{partner.name}")
-        figures.check(
-            registered["acked_seq"] == registered["last_seq"], f"{partner.name} has not acknowledged all"
-        )
-        figures.retractions += sum(event["type"] == RETRACTED for event in partner.events)
-        figures.partners[partner.name] = shown
 
     def _audit(self, imported: Imported, figures: Figures) -> None:
         _say("an auditor verifies the log offline")
@@ -144,19 +113,13 @@ class Story:
         file = self._folder / "log.zip"
         with progress("fetching the log") as report:
             bundle.fetch(self._auditor, file, report)
+        found: bundle.Verified | ValueError
         try:
             found = bundle.verify(file, vkey)
         except ValueError as error:
-            figures.log = {"size": 0, "verified": False, "gaps": 0}
-            figures.check(False, f"the log does not verify: {error}")
-            return
-        gaps = sum(len(ranges) for ranges in found.gaps.values())
-        figures.log = {"size": found.size, "verified": True, "gaps": gaps}
-        figures.check(gaps == 0, "the log has gaps")
+            found = error
         receipt = next(r for r in imported.results if r["outcome"] == "accepted")
-        figures.check(
-            self._proven(receipt["event_id"], vkey), "a receipt's event is not proven to be in the log"
-        )
+        checks.the_log(figures, found, self._proven(receipt["event_id"], vkey))
 
     def _proven(self, event_id: str, vkey: str) -> bool:
         proof = self._auditor.get("/log/proof/inclusion", event_id=event_id)
@@ -182,7 +145,7 @@ class Story:
             subjects = {p.name: s for p in partners if (s := self._subject(p, result["event_id"]))}
             if len(subjects) == len(partners):
                 return person, subjects
-        raise AssertionError("the sample has nobody whom all partners see")
+        raise StoryEnded("there is nobody on the list of whom every partner was given something")
 
     def _person(self, report_id: str) -> str:
         found = self._operator.get("/v1/persons", report_id=report_id)["persons"]
@@ -201,7 +164,7 @@ class Story:
         while quiet < 2:
             quiet = quiet + 1 if self._is_quiet() else 0
             if time.monotonic() > deadline:
-                raise Unreachable(f"events are still under way after {SETTLE_LIMIT} s")
+                raise StoryEnded(f"events are still under way after {SETTLE_LIMIT} s")
             time.sleep(0.1)
 
     def _is_quiet(self) -> bool:

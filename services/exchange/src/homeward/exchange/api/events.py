@@ -1,6 +1,7 @@
 """A partner's feed over HTTP: pull, acknowledge."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,17 +13,21 @@ from homeward.common.http import ServiceParts
 from homeward.common.idempotency import lookup_key
 from homeward.common.parts import Parts
 from homeward.common.problems import Problem
+from homeward.common.tx import Tx
 
-from ..decide import Judge
-from ..feed import Page, read_page
+from ..changes import Judge
+from ..decide import decide_persons
+from ..domain import Partner
+from ..feed import Page, Unsettled, read_page
 from ..pseudonyms import Pseudonyms
-from ..store import feeds
+from ..store import cases, feeds
 from ..store import partners as registry
-from .own import Body, TheJudge
+from .own import Body, TheJudge, TheSettings
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 Reader = Annotated[Actor, require("events:read")]
 POLL_SECONDS = 0.2
+ATTEMPTS = 8
 
 
 class Events(BaseModel):
@@ -53,6 +58,7 @@ async def pull(
     parts: ServiceParts,
     actor: Reader,
     judge: TheJudge,
+    settings: TheSettings,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     wait: Annotated[int, Query(ge=0, le=30)] = 0,
@@ -61,41 +67,85 @@ async def pull(
     for one to come."""
     deadline = asyncio.get_running_loop().time() + wait
     while True:
-        page = await _page(parts, actor, judge, cursor, limit)
+        page = await _page(parts, actor, judge, cursor, limit, settings.feed_pause_seconds)
         if page.events or asyncio.get_running_loop().time() >= deadline:
             return Events(events=page.events, cursor=page.cursor, more=page.more)
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _page(parts: Parts, actor: Actor, judge: Judge, cursor: str | None, limit: int) -> Page:
-    async with parts.transaction(actor.name) as tx:
-        partner = await registry.partner(tx.db, actor.organisation)
-        if partner is not None and not partner.suspended:
-            after = 0 if cursor is None else Pseudonyms(await lookup_key(tx), partner.agency).place(cursor)
-            if after is None:
-                error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
-                raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
-            return await read_page(
-                partner.agency, partner.revision, after, limit, tx, judge, parts.settings.public_url
-            )
-        if partner is not None:
-            tx.emit(ReadDenied(agency=partner.agency, problem="partner-suspended"))
-    # Raised after the commit: the denial is recorded.
-    raise Problem(403, "partner-suspended", "This organisation is not an active partner.")
+async def _page(
+    parts: Parts, actor: Actor, judge: Judge, cursor: str | None, limit: int, bound: float
+) -> Page:
+    """A page that rests on what is known now; what does not is decided first, in transactions of its
+    own."""
+    for _ in range(ATTEMPTS):
+        try:
+            async with parts.transaction(actor.name) as tx:
+                partner = await _active(actor, tx)
+                if partner is not None:
+                    await _caught_up(tx, bound)
+                    after = await _place(partner, cursor, tx)
+                    source = parts.settings.public_url
+                    return await read_page(partner, after, limit, tx, judge, source)
+        except Unsettled as unsettled:
+            async with parts.transaction(f"service:{parts.name}") as tx:
+                await cases.lock(tx.db, unsettled.person_ids)
+                await decide_persons(unsettled.person_ids, tx, judge)
+        else:
+            raise _suspended()  # after the commit: the denial is recorded
+    raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
+
+
+def _suspended() -> Problem:
+    return Problem(403, "partner-suspended", "This organisation is not an active partner.")
+
+
+async def _active(actor: Actor, tx: Tx) -> Partner | None:
+    """The partner who asks, as registered now, whatever its token says; None, and the denial noted, if
+    it may not read."""
+    row = await registry.partner(tx.db, actor.organisation)
+    if row is not None and row.suspended:
+        tx.emit(ReadDenied(agency=row.agency, problem="partner-suspended"))
+    return None if row is None or row.suspended else registry.partner_of(row)
+
+
+async def _caught_up(tx: Tx, bound: float) -> None:
+    """503 while exchange is too far behind. Where nobody has begun to follow others there is nothing to be
+    behind of: no feed holds anything."""
+    at = await registry.caught_up_at(tx.db)
+    if at is not None and tx.now - at > timedelta(seconds=bound):
+        detail = "Exchange is behind; what a feed shows might have been revoked meanwhile."
+        raise Problem(503, "feed-paused", detail, retry_after=2)
+
+
+async def _place(partner: Partner, cursor: str | None, tx: Tx) -> int:
+    if cursor is None:
+        return 0
+    after = Pseudonyms(await lookup_key(tx), partner.agency).place(cursor)
+    if after is None:
+        error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
+        raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
+    return after
 
 
 @router.post("/ack")
 async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader) -> Acknowledged:
     """Confirm having handled the feed up to a sequence; it never goes back."""
     async with parts.transaction(actor.name) as tx:
-        partner = await registry.partner(tx.db, actor.organisation)
-        if partner is None or partner.suspended:
-            raise Problem(403, "partner-suspended", "This organisation is not an active partner.")
-        if body.sequence > partner.read_seq:
-            raise Problem(
-                409, "not-read-yet", "This sequence has not been read.", read_sequence=partner.read_seq
-            )
-        if body.sequence > partner.acked_seq:
-            await feeds.acknowledge(tx.db, partner.agency, body.sequence)
-            tx.emit(FeedAcknowledged(agency=partner.agency, seq=body.sequence))
-    return Acknowledged(sequence=max(body.sequence, partner.acked_seq))
+        acked = await _acknowledge(body.sequence, actor, tx)
+    if acked is None:
+        raise _suspended()
+    return Acknowledged(sequence=acked)
+
+
+async def _acknowledge(sequence: int, actor: Actor, tx: Tx) -> int | None:
+    partner = await _active(actor, tx)
+    if partner is None:
+        return None
+    reached = await feeds.reached(tx.db, partner.agency)
+    if sequence > reached.read_seq:
+        raise Problem(409, "not-read-yet", "This sequence has not been read.", read_sequence=reached.read_seq)
+    if sequence > reached.acked_seq:
+        await feeds.acknowledge(tx.db, partner.agency, sequence)
+        tx.emit(FeedAcknowledged(agency=partner.agency, seq=sequence))
+    return max(sequence, int(reached.acked_seq))

@@ -1,39 +1,76 @@
 """The token endpoint and the issuer's published keys."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from homeward.common.http import ServiceParts
 
-from ..issuer import ASSERTION_TYPE, TokenDenied
+from ..issuer import ASSERTION_TYPE, Denied
 from .own import TheIssuer
 
 router = APIRouter(tags=["authorisation"])
 _NO_STORE = {"Cache-Control": "no-store"}
+_TEXT = {"type": "string"}
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                    "properties": {
+                        "grant_type": {"const": "client_credentials"},
+                        "client_assertion_type": {"const": ASSERTION_TYPE},
+                        "client_assertion": _TEXT,
+                        "scope": _TEXT,
+                    },
+                }
+            }
+        },
+    }
+}
 
 
-@router.post("/oauth/token")
-async def token(
-    parts: ServiceParts,
-    issuer: TheIssuer,
-    grant_type: Annotated[str, Form(max_length=100)],
-    client_assertion_type: Annotated[str, Form(max_length=200)] = "",
-    client_assertion: Annotated[str, Form(max_length=10_000)] = "",
-    scope: Annotated[str | None, Form(max_length=1_000)] = None,
-) -> Response:
+_FIELDS = ("grant_type", "client_assertion_type", "client_assertion", "scope")
+_LONGEST = 10_000
+
+
+@router.post("/oauth/token", openapi_extra=_FORM)
+async def token(request: Request, parts: ServiceParts, issuer: TheIssuer) -> Response:
     """An access token for a client that proves itself by ``private_key_jwt`` (RFC 7523)."""
+    form = await _form(request)
+    if form is None:
+        return _refused(Denied("invalid_request", 400, "Send one form (x-www-form-urlencoded)."))
+    grant_type, assertion = form.get("grant_type"), form.get("client_assertion")
+    if not grant_type:
+        return _refused(Denied("invalid_request", 400, "grant_type is missing."))
     if grant_type != "client_credentials":
-        return _refused("unsupported_grant_type", 400, "Only client_credentials is supported.")
-    if client_assertion_type != ASSERTION_TYPE or not client_assertion:
-        return _refused("invalid_client", 401, "Authenticate with private_key_jwt.")
+        return _refused(Denied("unsupported_grant_type", 400, "Only client_credentials is supported."))
+    if form.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
+        return _refused(Denied("invalid_client", 401, "Authenticate with private_key_jwt."))
+    async with parts.transaction("client:unknown") as tx:
+        granted = await issuer.grant(assertion, form.get("scope"), tx)
+    return _refused(granted) if isinstance(granted, Denied) else JSONResponse(granted, headers=_NO_STORE)
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """The fields of the request; None if it is no form, or one field comes twice, or is endless."""
     try:
-        async with parts.transaction("client:unknown") as tx:
-            granted = await issuer.grant(client_assertion, scope, tx)
-    except TokenDenied as denied:
-        return _refused(*denied.args)
-    return JSONResponse(granted, headers=_NO_STORE)
+        form = await request.form(max_files=0, max_fields=20)
+    except HTTPException:
+        return None
+    found: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if name not in _FIELDS:
+            continue
+        if name in found or not isinstance(value, str) or len(value) > _LONGEST:
+            return None
+        found[name] = value
+    return found
 
 
 @router.get("/oauth/jwks")
@@ -48,6 +85,6 @@ async def metadata(issuer: TheIssuer) -> dict[str, Any]:
     return issuer.metadata()
 
 
-def _refused(error: str, status: int, description: str) -> Response:
-    body = {"error": error, "error_description": description}
-    return JSONResponse(body, status, headers=_NO_STORE)
+def _refused(denied: Denied) -> Response:
+    body = {"error": denied.error, "error_description": denied.description}
+    return JSONResponse(body, denied.status, headers=_NO_STORE)

@@ -3,18 +3,30 @@
 from typing import Annotated, cast
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from homeward.common.http import ServiceParts
 
-from ..decide import Judge
+from ..changes import Judge
 from ..issuer import Issuer
+from ..settings import Settings
 
 
 class Body(BaseModel):
     """A request body: unknown fields are refused, values never shown in errors."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+def _printable(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise PydanticCustomError("not_printable", "control characters are not allowed")
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+"""A name for people, on one line."""
 
 
 def judge_of(parts: ServiceParts) -> Judge:
@@ -27,5 +39,11 @@ def issuer_of(parts: ServiceParts) -> Issuer:
     return cast(Issuer, parts.own["issuer"])
 
 
+def settings_of(parts: ServiceParts) -> Settings:
+    """Exchange's own settings."""
+    return cast(Settings, parts.settings)
+
+
 TheJudge = Annotated[Judge, Depends(judge_of)]
 TheIssuer = Annotated[Issuer, Depends(issuer_of)]
+TheSettings = Annotated[Settings, Depends(settings_of)]

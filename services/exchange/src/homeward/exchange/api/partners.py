@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from homeward.common.auth import Actor, require
 from homeward.common.contracts import FieldClass, PartnerChanged
@@ -19,7 +19,7 @@ from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
 from ..store import partners as registry
-from .own import Body
+from .own import Body, Name
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
@@ -34,12 +34,12 @@ class NewPartner(Body):
     """A partner to be registered. Kinds are HTCDS ``org_Type``."""
 
     agency: AgencyId
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    name: Name
     kind: Kind
     country: Country
     data_home: Country
-    purposes: list[Purpose] = Field(min_length=1)
-    clearance: list[FieldClass] = Field(min_length=1)
+    purposes: frozenset[Purpose] = Field(min_length=1)
+    clearance: frozenset[FieldClass] = Field(min_length=1)
     accredited: bool = False
     public_jwk: dict[str, Any]
 
@@ -85,10 +85,15 @@ async def add(
     async with parts.transaction(actor.name) as tx:
 
         async def work() -> Partner:
-            row = body.model_dump(mode="json", exclude={"public_jwk"}) | {"registered_at": tx.now}
-            if not await registry.add_partner(tx.db, row):
-                raise Problem(409, "agency-taken", "A partner with this id is registered already.")
-            await registry.put_client(tx.db, body.agency, body.agency, "partner", jwk)
+            await registry.change(tx.db)
+            row = body.model_dump(mode="json", exclude={"public_jwk"}) | {
+                "purposes": sorted(body.purposes),
+                "clearance": sorted(body.clearance),
+                "registered_at": tx.now,
+            }
+            added = await registry.add_partner(tx.db, row)
+            if not added or not await registry.add_client(tx.db, body.agency, body.agency, "partner", jwk):
+                raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
             await registry.start_sweep(tx.db, "partner registered")
             tx.emit(PartnerChanged(agency=body.agency, change="registered", revision=1))
             return await _shown(body.agency, tx)
@@ -105,26 +110,26 @@ async def all_partners(parts: ServiceParts, actor: Reader) -> Partners:
 
 
 @router.get("/{agency}")
-async def show(agency: str, parts: ServiceParts, actor: Reader) -> Partner:
+async def show(agency: AgencyId, parts: ServiceParts, actor: Reader) -> Partner:
     """One partner."""
     async with parts.transaction(actor.name) as tx:
         return await _shown(agency, tx)
 
 
 @router.post("/{agency}/suspend")
-async def suspend(agency: str, parts: ServiceParts, actor: Writer) -> Partner:
+async def suspend(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partner:
     """From now on this partner reads nothing and nothing is decided for it."""
     return await _suspend(agency, parts, actor, suspended=True)
 
 
 @router.post("/{agency}/resume")
-async def resume(agency: str, parts: ServiceParts, actor: Writer) -> Partner:
+async def resume(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partner:
     """The partner reads again; what happened meanwhile is decided in the background."""
     return await _suspend(agency, parts, actor, suspended=False)
 
 
 @router.post("/{agency}/rotate-key")
-async def rotate_key(agency: str, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
+async def rotate_key(agency: AgencyId, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
     """Replace the partner's key; the old one gets no more tokens."""
     jwk = _public(body.public_jwk)
     async with parts.transaction(actor.name) as tx:
@@ -136,6 +141,8 @@ async def rotate_key(agency: str, body: NewKey, parts: ServiceParts, actor: Writ
 
 async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended: bool) -> Partner:
     async with parts.transaction(actor.name) as tx:
+        if not suspended:
+            await registry.change(tx.db)
         changed = await registry.set_suspended(tx.db, agency, suspended)
         if changed is not None:
             change: Literal["suspended", "resumed"] = "suspended" if suspended else "resumed"
@@ -153,15 +160,16 @@ async def _shown(agency: str, tx: Tx) -> Partner:
 
 
 def _public(jwk: dict[str, Any]) -> dict[str, Any]:
-    """A public Ed25519 key; a private one is refused so that it can be thrown away by its owner."""
+    """The public Ed25519 key, and nothing else that came with it; a private one is refused so that it
+    can be thrown away by its owner."""
     errors = [{"field": "public_jwk", "code": "not_a_public_key", "detail": "Send a public Ed25519 JWK."}]
     if "d" in jwk:
         errors[0]["detail"] = "This is a private key. Make a new one; send its public half only."
     else:
         try:
-            key = OKPKey.import_key(jwk)
+            key = OKPKey.import_key({name: jwk[name] for name in ("kty", "crv", "x")})
             if key.curve_name == "Ed25519":
-                return key.as_dict(private=False)
-        except (JoseError, ValueError, TypeError):
+                return {name: key.as_dict(private=False)[name] for name in ("kty", "crv", "x")}
+        except (JoseError, KeyError, ValueError, TypeError):
             pass
     raise Problem(422, "invalid-request", "The key cannot be used.", errors=errors)

@@ -1,13 +1,14 @@
 """The register of consents, objections and holds: effective when the request commits."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from homeward.common.auth import Actor, require
 from homeward.common.contracts import (
@@ -28,13 +29,21 @@ from homeward.common.ids import new_id
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
-from ..decide import Judge, decide_persons
+from ..changes import Judge
+from ..decide import decide_persons
 from ..store import cases, register
 from .own import Body, TheJudge
 
 router = APIRouter(prefix="/v1", tags=["consents"])
 Reader = Annotated[Actor, require("consents:read")]
 Writer = Annotated[Actor, require("consents:write")]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("no_such_time", "there is no such time in UTC") from None
 
 
 class NewConsent(Body):
@@ -45,7 +54,7 @@ class NewConsent(Body):
     recipient: AgencyId
     classes: list[FieldClass] = Field(min_length=1)
     given_by: GivenBy
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class Withdrawal(Body):
@@ -108,7 +117,9 @@ async def grant(
     async with parts.transaction(actor.name) as tx:
 
         async def work() -> Consent:
-            await _changing(body.person_id, tx)
+            if await _changing(body.person_id, tx) == "erased":
+                raise Problem(410, "person-erased", "This person was erased.")
+            _in_the_future(body.expires_at, tx)
             consent_id = new_id()
             classes = sorted(set(body.classes))
             row = body.model_dump(mode="python") | {"consent_id": consent_id, "obtained_at": tx.now}
@@ -201,15 +212,23 @@ async def _restrict(
     return Done(person_id=body.person_id, changed=changed)
 
 
-async def _known(person_id: UUID, tx: Tx) -> None:
-    if not await cases.exists(tx.db, person_id):
+def _in_the_future(at: datetime | None, tx: Tx) -> None:
+    if at is not None and at <= tx.now:
+        errors = [{"field": "expires_at", "code": "past", "detail": "This consent would be over already."}]
+        raise Problem(422, "invalid-request", "Some fields are not valid; see errors.", errors=errors)
+
+
+async def _known(person_id: UUID, tx: Tx) -> str:
+    state = await cases.state_of(tx.db, person_id)
+    if state is None:
         raise Problem(404, "not-found", "There is no such person.")
+    return state
 
 
-async def _changing(person_id: UUID, tx: Tx) -> None:
-    """Take the person's row before its facts change."""
-    await _known(person_id, tx)
+async def _changing(person_id: UUID, tx: Tx) -> str:
+    """Take the person's row before its facts change; ``known`` or ``erased``."""
     await cases.lock_and_revise(tx.db, [person_id])
+    return await _known(person_id, tx)
 
 
 def _consents(person_id: UUID, rows: Sequence[Any]) -> Consents:

@@ -33,8 +33,10 @@ async def lock_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> Map
         return {}
     rows = [{"report_id": report_id} for report_id in sorted(report_ids)]
     await db.execute(insert(reports).on_conflict_do_nothing(), rows)
-    columns = (reports.c.report_id, reports.c.person_id, reports.c.link_epoch, reports.c.link_sequence)
-    query = sa.select(*columns).where(any_of(reports.c.report_id, report_ids))
+    columns = ("report_id", "person_id", "link_epoch", "link_sequence")
+    query: sa.Select[Any] = sa.select(*(reports.c[name] for name in columns)).where(
+        any_of(reports.c.report_id, report_ids)
+    )
     found = await db.execute(query.order_by(reports.c.report_id).with_for_update())
     return {row.report_id: row for row in found}
 

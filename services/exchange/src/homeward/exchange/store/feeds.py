@@ -205,19 +205,17 @@ async def expired(db: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
     return list(found.scalars())
 
 
-async def last_seq(db: AsyncConnection, agency: str) -> int:
-    """The end of a feed."""
-    query = sa.select(partners.c.last_seq).where(partners.c.agency == agency)
-    return int((await db.execute(query)).scalar_one())
+async def reached(db: AsyncConnection, agency: str) -> Any:
+    """The end of a feed, and how far its partner has read and acknowledged it."""
+    query = sa.select(partners.c.last_seq, partners.c.read_seq, partners.c.acked_seq)
+    return (await db.execute(query.where(partners.c.agency == agency))).one()
 
 
 async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> bool:
     """How far a partner has been given its feed; False if it was suspended or changed meanwhile."""
     marked = await db.execute(
         sa.update(partners)
-        .where(
-            partners.c.agency == agency, partners.c.revision == partner_revision, ~partners.c.suspended
-        )
+        .where(partners.c.agency == agency, partners.c.revision == partner_revision, ~partners.c.suspended)
         .values(read_seq=sa.func.greatest(partners.c.read_seq, seq))
         .returning(partners.c.read_seq)
     )

@@ -31,8 +31,8 @@ _REGISTRY = "hashtextextended('exchange registry', 0)"
 
 
 async def keep_as_it_is(db: AsyncConnection) -> None:
-    """Until this transaction ends nobody is registered or resumed: who decides without a partner has
-    committed by then, and the sweep for it finds all that was decided so."""
+    """Until this transaction ends nobody is registered or resumed, and no other policies are activated:
+    who decides without them has committed by then, and the sweep for them finds what that left."""
     await db.execute(sa.text(f"SELECT pg_advisory_xact_lock_shared({_REGISTRY})"))
 
 
@@ -119,15 +119,18 @@ async def use_assertion(db: AsyncConnection, jti: str, expires_at: datetime, now
     return used.first() is not None
 
 
-async def lock_policies(db: AsyncConnection) -> None:
-    """One process at a time says which policies are active."""
-    await db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('exchange policies', 0))"))
-
-
 async def active_policies(db: AsyncConnection) -> str | None:
     """The digest of the policy set activated last."""
     query = sa.select(policy_sets.c.digest).order_by(policy_sets.c.position.desc()).limit(1)
     return (await db.execute(query)).scalar()
+
+
+async def policies_superseded(db: AsyncConnection, digest: str) -> bool:
+    """Whether this set was active and another one is now."""
+    newest = sa.select(policy_sets.c.digest).order_by(policy_sets.c.position.desc()).limit(1)
+    ours = sa.exists().where(policy_sets.c.digest == digest)
+    query = sa.select(sa.and_(ours, newest.scalar_subquery() != digest))
+    return bool((await db.execute(query)).scalar())
 
 
 async def activate_policies(db: AsyncConnection, digest: str, policies: Sequence[str], now: datetime) -> None:
@@ -154,7 +157,7 @@ async def advance_sweep(db: AsyncConnection, sweep_id: int, next_person: Any, *,
 
 
 async def caught_up_at(db: AsyncConnection) -> datetime | None:
-    """All that others had published by then is taken into account; None if that was never so."""
+    """All that others had published by then is taken into account; None if nobody has begun to watch."""
     at: datetime | None = (await db.execute(sa.select(progress.c.caught_up_at))).scalar()
     return at
 
@@ -163,6 +166,4 @@ async def note_caught_up(db: AsyncConnection, at: datetime) -> None:
     """Remember that; it never goes back."""
     statement = insert(progress).values(one=1, caught_up_at=at)
     newer = sa.func.greatest(progress.c.caught_up_at, statement.excluded.caught_up_at)
-    await db.execute(
-        statement.on_conflict_do_update(index_elements=["one"], set_={"caught_up_at": newer})
-    )
+    await db.execute(statement.on_conflict_do_update(index_elements=["one"], set_={"caught_up_at": newer}))

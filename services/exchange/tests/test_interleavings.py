@@ -1,0 +1,342 @@
+"""After any interleaving of what can happen, each partner has exactly what decisions taken afresh from the
+final state give it: read afresh, and just so for one that read along and kept what it was told.
+
+A model holds the facts beside the real thing (database, log, consumer, HTTP), and asks the policies."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from harness.world import World, open_world
+from homeward.common.contracts import (
+    CaseOpened,
+    Event,
+    PersonRegistered,
+    ReferralOpened,
+    ReferralRevoked,
+    ReportLinked,
+    ReportReceived,
+    StatusAsserted,
+)
+from homeward.common.contracts.verification import LinkBasis, TraffickingStatus
+from homeward.common.envelope import Envelope
+from homeward.common.ids import new_id
+from homeward.common.sealing import Sealed
+from homeward.exchange.app import create_service
+from homeward.exchange.domain import CaseEvent, CaseFile, Consent, Partner, ReportFacts, question
+from homeward.exchange.policies import PolicySet
+from homeward.exchange.settings import Settings
+
+from .scene import BASIC, BODY, ERASED, NGO, POLICE, RETRACTED, F, Item, Profile, Scene, consent, report
+
+T = TypeVar("T")
+PARTNERS = (POLICE, BODY, NGO)
+POLICIES = PolicySet.packaged()
+Content = dict[UUID, frozenset[str]]
+"""What somebody has: classes by event."""
+
+
+@dataclass
+class Facts:
+    """What is true of one person, as far as the test made it so."""
+
+    person_id: UUID = field(default_factory=new_id)
+    case_id: UUID = field(default_factory=new_id)
+    events: list[CaseEvent] = field(default_factory=list)
+    reports: list[ReportReceived] = field(default_factory=list)
+    consents: list[tuple[str, Consent]] = field(default_factory=list)
+    restrictions: set[tuple[str, str]] = field(default_factory=set)
+    referrals: dict[UUID, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    erased: bool = False
+
+    def file(self) -> CaseFile:
+        facts = [ReportFacts(("CHN",), "THA", False) for _ in self.reports]
+        consents = [one for _, one in self.consents]
+        referrals = list(self.referrals.values())
+        return CaseFile(self.person_id, 1, self.erased, facts, consents, self.restrictions, referrals)
+
+
+def partner_of(profile: Profile) -> Partner:
+    names = ("agency", "kind", "country", "data_home")
+    facts = {name: profile[name] for name in names}
+    purposes, clearance = tuple(profile["purposes"]), tuple(profile["clearance"])
+    accredited = profile.get("accredited", False)
+    return Partner(
+        **facts, purposes=purposes, clearance=clearance, accredited=accredited, suspended=False, revision=1
+    )
+
+
+@dataclass
+class Reader:
+    """A partner at its end: it keeps what it is given and lets go of what it is told to."""
+
+    profile: Profile
+    cursor: str | None = None
+    kept: dict[str, Item] = field(default_factory=dict)
+
+    async def read(self, scene: Scene) -> None:
+        query = {"cursor": self.cursor} if self.cursor else {}
+        page = (await scene.pull(self.profile, limit=1_000, **query)).json()
+        self.cursor = page["cursor"]
+        for item in page["events"]:
+            self._handle(item)
+
+    def _handle(self, item: Item) -> None:
+        data = item["data"]
+        if "classes" in data:
+            self.kept.pop(data["supersedes"], None)
+            self.kept[item["id"]] = item | {"has": set(data["classes"])}
+        elif item["type"] == RETRACTED and data["retracted"] != "all":
+            if data["release"] in self.kept:
+                self.kept[data["release"]]["has"] -= set(data["retracted"])
+        elif item["type"] == ERASED:
+            self.kept = {i: k for i, k in self.kept.items() if k["subject"] != item["subject"]}
+        else:
+            self.kept.pop(data["release"], None)
+
+    def has(self, events_of: dict[int, UUID]) -> Content:
+        return {events_of[int(item["sequence"])]: frozenset(item["has"]) for item in self.kept.values()}
+
+
+class Stage:
+    """One platform for all runs; each run is about persons of its own."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._runner = asyncio.Runner()
+        self.scene: Scene
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        async def awaited() -> T:
+            return await awaitable
+
+        return self._runner.run(awaited())
+
+    @contextmanager
+    def open(self) -> Iterator["Stage"]:
+        with self._runner:
+            world_context = open_world(self._database)
+            world: World = self.run(world_context.__aenter__())
+            service = self.run(world.start(create_service, Settings))
+            client_context = world.client(service)
+            self.scene = Scene(world, service, self.run(client_context.__aenter__()))
+            try:
+                yield self
+            finally:
+                self.run(client_context.__aexit__(None, None, None))
+                self.run(world_context.__aexit__(None, None, None))
+
+
+who = st.sampled_from(PARTNERS)
+somebody = st.integers(0, 1)
+some_classes = st.sampled_from([BASIC, (F.ENVELOPE,), (F.ENVELOPE, F.NARRATIVE), (F.NARRATIVE, F.EVIDENCE)])
+
+
+class Interleaving(RuleBasedStateMachine):
+    """Two persons, three partners, and everything that can happen to them."""
+
+    stage: Stage
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = self.stage.scene
+        self.people = [Facts(), Facts()]
+        self.readers = [Reader(profile) for profile in PARTNERS]
+        self.pending: list[Event] = []
+
+    def do(self, awaitable: Awaitable[T]) -> T:
+        return self.stage.run(awaitable)
+
+    @initialize()
+    def start_reading_here(self) -> None:
+        for reader in self.readers:
+            self.do(reader.read(self.scene))
+            reader.kept.clear()
+
+    # What others publish: it waits on the log until exchange gets to it.
+
+    @rule(at=somebody, to=who, classes=some_classes, late=st.booleans())
+    def reported(self, at: int, to: Profile, classes: tuple[F, ...], late: bool) -> None:
+        person, stated = self.people[at], consent(to, *classes)
+        about = report(stated)
+        link: Event = PersonRegistered(person_id=person.person_id, report_id=about.report_id)
+        self._publish(person, *((link, about) if late else (about, link)), about=about.report_id)
+        if not person.erased:
+            person.reports.append(about)
+            names = frozenset(str(c) for c in stated.classes)
+            given = Consent(to["agency"], stated.purpose, names, "none_unreachable", about.report_id, None)
+            person.consents.append(("", given))
+
+    @rule(at=somebody)
+    def moved_to_the_other(self, at: int) -> None:
+        person, other = self.people[at], self.people[1 - at]
+        if not person.reports or person.erased or other.erased:
+            return
+        about = person.reports.pop()
+        moving = [pair for pair in person.consents if pair[1].report_id == about.report_id]
+        own = [e for e in person.events if (e.type, e.report_id) == (ReportReceived.TYPE, about.report_id)]
+        person.consents = [pair for pair in person.consents if pair not in moving]
+        person.events = [e for e in person.events if e not in own]
+        other.reports.append(about)
+        other.consents += moving
+        other.events += own
+        link = ReportLinked(person_id=other.person_id, report_id=about.report_id, basis=LinkBasis.REVIEW)
+        self._publish(other, link, about=about.report_id)
+        self.do(self.scene.world.consume(self.scene.service))  # restrictions follow what is known by then
+        other.restrictions |= person.restrictions
+
+    @rule(at=somebody)
+    def asserted(self, at: int) -> None:
+        person = self.people[at]
+        status = TraffickingStatus.POSSIBLE
+        self._publish(
+            person,
+            StatusAsserted(
+                person_id=person.person_id, assertion_id=new_id(), trafficking_status=status, reason="seen"
+            ),
+            CaseOpened(case_id=person.case_id, person_id=person.person_id, case_status="Active"),
+        )
+
+    @rule(at=somebody, to=who, classes=some_classes)
+    def referred(self, at: int, to: Profile, classes: tuple[F, ...]) -> None:
+        person, referral_id = self.people[at], new_id()
+        self._publish(
+            person,
+            ReferralOpened(
+                case_id=person.case_id,
+                person_id=person.person_id,
+                referral_id=referral_id,
+                receiving_agency=to["agency"],
+                classes=classes,
+            ),
+            addressee=to["agency"],
+        )
+        person.referrals[referral_id] = (to["agency"], frozenset(str(c) for c in classes))
+
+    @rule(at=somebody)
+    def revoked(self, at: int) -> None:
+        person = self.people[at]
+        for referral_id, (agency, _) in list(person.referrals.items())[:1]:
+            del person.referrals[referral_id]
+            ids: dict[str, Any] = {"case_id": person.case_id, "person_id": person.person_id}
+            event = ReferralRevoked(**ids, referral_id=referral_id, receiving_agency=agency)
+            self._publish(person, event, addressee=agency)
+
+    @rule(at=somebody)
+    def erased(self, at: int) -> None:
+        person, keyring = self.people[at], self.scene.world.keyring
+        person.erased = True
+        subjects = [str(person.person_id), *(str(about.report_id) for about in person.reports)]
+        self.do(keyring.erase(subjects, person_id=str(person.person_id), actor="x"))
+        announced, keyring.announced = keyring.announced, []
+        self.do(self.scene.world.publish(*announced))
+
+    @rule()
+    def consumed(self) -> None:
+        self.do(self.scene.world.consume(self.scene.service))
+
+    # What people decide: it holds when the answer is there.
+
+    @rule(at=somebody, to=who, classes=some_classes, given_by=st.sampled_from(["self", "guardian"]))
+    def granted(self, at: int, to: Profile, classes: tuple[F, ...], given_by: str) -> None:
+        person = self.people[at]
+        if self._is_known(person) and not person.erased:
+            answer = self.do(self.scene.grant(person.person_id, to, *classes, given_by=given_by))
+            names = frozenset(str(c) for c in classes)
+            given = Consent(to["agency"], to["purposes"][0], names, given_by, None, None)
+            person.consents.append((answer["consent_id"], given))
+
+    @rule(at=somebody, to=who)
+    def withdrawn(self, at: int, to: Profile) -> None:
+        person = self.people[at]
+        if self._is_known(person):
+            self.do(self.scene.world.consume(self.scene.service))  # what is not known yet is not withdrawn
+            self.do(self.scene.withdraw(person.person_id, recipient=to["agency"]))
+            person.consents = [(i, c) for i, c in person.consents if c.recipient != to["agency"]]
+
+    @rule(at=somebody, to=who, kind=st.sampled_from(["hold", "objection"]), on=st.booleans())
+    def restricted(self, at: int, to: Profile, kind: str, on: bool) -> None:
+        person = self.people[at]
+        ends = {"hold": "/v1/holds/lift", "objection": "/v1/objections/withdraw"}
+        if self._is_known(person):
+            self.do(self.scene.restrict(f"/v1/{kind}s" if on else ends[kind], person.person_id, to))
+            change = person.restrictions.add if on else person.restrictions.discard
+            change((to["agency"], kind))
+
+    @rule(at=st.integers(0, 2))
+    def read(self, at: int) -> None:
+        self.do(self.readers[at].read(self.scene))
+
+    def teardown(self) -> None:
+        """The promise."""
+        self.do(self.scene.world.consume(self.scene.service))
+        for reader in self.readers:
+            start = Reader(reader.profile)
+            self.do(reader.read(self.scene))
+            self.do(start.read(self.scene))
+            rows = self.do(self._rows(reader.profile))
+            ours = {event.event_id for person in self.people for event in person.events}
+            expected = self._expected(partner_of(reader.profile))
+            afresh = {event: has for event, has in start.has(rows).items() if event in ours}
+            assert afresh == expected, f"{reader.profile['agency']} reads afresh"
+            assert reader.has(rows) == expected, f"{reader.profile['agency']} read along"
+
+    def _expected(self, partner: Partner) -> Content:
+        """Decisions taken afresh from the facts."""
+        expected: Content = {}
+        for person in self.people:
+            file = person.file()
+            for event in person.events:
+                asked = question(partner, file, event, "THA", self.scene.world.now)
+                if released := POLICIES.decide(asked)[0].classes:
+                    expected[event.event_id] = frozenset(str(c) for c in released)
+        return expected
+
+    async def _rows(self, profile: Profile) -> dict[int, UUID]:
+        rows = await self.scene.world.execute(
+            self.scene.service, "SELECT seq, event_id FROM feed WHERE agency = :a", a=profile["agency"]
+        )
+        return {row.seq: row.event_id for row in rows}
+
+    def _is_known(self, person: Facts) -> bool:
+        found = self.do(
+            self.scene.world.execute(
+                self.scene.service, "SELECT 1 FROM persons WHERE person_id = :id", id=person.person_id
+            )
+        )
+        return bool(found)
+
+    def _publish(
+        self, person: Facts, *events: Event, about: UUID | None = None, addressee: str | None = None
+    ) -> None:
+        records = self.do(self.scene.world.records(*events))
+        self.do(self.scene.world.broker.publish(records))
+        for record in records:
+            envelope = Envelope.of(record)
+            sealed = Sealed(envelope.id, record.value).classes - {F.PROTECTION}
+            person.events.append(CaseEvent(envelope.id, envelope.type, about, addressee, sealed))
+
+
+def test_any_interleaving_leaves_every_partner_with_what_it_may_have(database: str) -> None:
+    with Stage(database).open() as stage:
+
+        class Here(Interleaving):
+            pass
+
+        Here.stage = stage
+        run_state_machine_as_test(
+            Here,
+            settings=settings(
+                max_examples=int(__import__("os").environ.get("EX", "15")),
+                stateful_step_count=int(__import__("os").environ.get("ST", "14")),
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

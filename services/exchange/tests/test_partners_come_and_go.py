@@ -1,0 +1,181 @@
+"""Partners that come later, are suspended and resumed; policies that change: the sweep catches up."""
+
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from harness.world import World
+from homeward.common.consumer import Consumer
+from homeward.common.contracts import (
+    CaseOpened,
+    PolicyActivated,
+    ReadDenied,
+    ReleaseDecided,
+)
+from homeward.common.db import is_transient
+from homeward.common.ids import new_id
+from homeward.common.parts import Service
+from homeward.exchange.app import create_service
+from homeward.exchange.decide import PoliciesSuperseded
+from homeward.exchange.policies import PolicySet
+from homeward.exchange.settings import Settings
+
+from .scene import BODY, NGO, POLICE, RETRACTED, TOMBSTONE, Scene, consent, of_type, report, shown
+
+
+async def decided_for(scene: Scene, agency: str) -> int:
+    told = await scene.world.said(scene.service, ReleaseDecided)
+    return sum(one.agency == agency for event in told for one in event.decisions)
+
+
+async def test_events_before_the_first_partner_are_decided_when_it_comes(empty: Scene) -> None:
+    await empty.known(report(consent(POLICE)))
+    assert await empty.world.said(empty.service, ReleaseDecided) == []
+    await empty.register(POLICE)
+    await empty.sweep()
+    assert len(shown(await empty.read(POLICE))) == 2
+    assert await decided_for(empty, POLICE["agency"]) == 2
+
+
+async def test_a_new_partner_gets_what_it_may_see_by_the_sweep(empty: Scene) -> None:
+    await empty.register(POLICE)
+    await empty.known(report(consent(POLICE), consent(NGO)))
+    before = await empty.read(POLICE)
+    await empty.register(NGO, BODY)
+    await empty.sweep()
+    assert len(shown(await empty.read(NGO))) == 2
+    assert await empty.read(POLICE) == before
+    # What is withheld is recorded for a partner that sees nothing, and once.
+    assert await empty.read(BODY) == []
+    for who in (POLICE, NGO, BODY):
+        assert await decided_for(empty, who["agency"]) == 2
+    assert await empty.sweep() == 0
+
+
+async def test_a_sweep_goes_through_many_persons_in_steps(empty: Scene) -> None:
+    for _ in range(5):
+        await empty.known(report(consent(NGO)))
+    await empty.register(NGO)
+    assert await empty.sweep(batch=2) == 3
+    assert len(shown(await empty.read(NGO))) == 10
+
+
+async def suspend(scene: Scene) -> None:
+    await scene.staff("POST", f"/v1/partners/{NGO['agency']}/suspend")
+
+
+async def resume(scene: Scene) -> None:
+    await scene.staff("POST", f"/v1/partners/{NGO['agency']}/resume")
+
+
+async def test_a_suspended_partner_is_refused_at_once_by_whatever_token(scene: Scene) -> None:
+    await scene.known(report(consent(NGO)))
+    assert (await scene.pull(NGO)).status_code == 200
+    await suspend(scene)
+    for method, path, body in (("GET", "/v1/events", None), ("POST", "/v1/events/ack", {"sequence": 1})):
+        response = await scene.partner(NGO, method, path, json=body)
+        assert response.status_code == 403
+        assert response.json()["type"] == "/problems/partner-suspended"
+        assert "events" not in response.json()
+    denied = await scene.world.said(scene.service, ReadDenied)
+    assert [(one.agency, one.problem) for one in denied] == [(NGO["agency"], "partner-suspended")] * 2
+
+
+async def test_who_is_no_partner_reads_nothing(scene: Scene) -> None:
+    stranger = {**NGO, "agency": "stranger"}
+    assert (await scene.pull(stranger)).status_code == 403
+
+
+async def test_nothing_is_added_to_a_suspended_partners_feed_until_it_is_resumed(scene: Scene) -> None:
+    person_id = await scene.known(report(consent(NGO)))
+    other = await scene.known(report(consent(NGO)))
+    before = await scene.read(NGO)
+    await suspend(scene)
+    await scene.withdraw(other)
+    await scene.deliver(CaseOpened(case_id=new_id(), person_id=person_id))
+    [row] = await scene.world.execute(
+        scene.service, "SELECT last_seq FROM partners WHERE agency = :agency", agency=NGO["agency"]
+    )
+    assert row.last_seq == len(before)
+    await resume(scene)
+    # A read before the sweep obeys already.
+    assert [item["type"] for item in (await scene.read(NGO))[2:4]] == [TOMBSTONE] * 2
+    await scene.sweep()
+    items = await scene.read(NGO)
+    assert len(of_type(items, RETRACTED)) == 2
+    assert len(of_type(items, CaseOpened.TYPE)) == 1
+
+
+async def test_suspending_twice_is_one_change(scene: Scene) -> None:
+    for _ in range(2):
+        await suspend(scene)
+    for _ in range(2):
+        await resume(scene)
+    assert (await scene.staff("GET", f"/v1/partners/{NGO['agency']}"))["revision"] == 3
+
+
+NEVER = '@id("never") @reason("r") forbid (principal, action, resource) when { principal.kind == "NGO" };'
+
+
+def stricter() -> PolicySet:
+    """The packaged set, and one policy more: nothing for NGOs."""
+    folder = files("homeward.exchange.policies")
+    texts = {p.name: p.read_text() for p in folder.iterdir() if p.name.endswith(".cedar")}
+    return PolicySet({**texts, "90-test.cedar": NEVER}, (folder / "schema.cedarschema").read_text())
+
+
+async def with_policies(scene: Scene, world: World, policies: PolicySet) -> Service:
+    """Another process of exchange, with other policies."""
+
+    def create(settings: Settings, **outside: Any) -> Service:
+        return create_service(settings, policies=policies, **outside)
+
+    return await world.start(create, Settings)
+
+
+async def test_a_read_under_new_policies_decides_again(scene: Scene, world: World) -> None:
+    await scene.known(report(consent(NGO), consent(POLICE)))
+    assert len(shown(await scene.read(NGO))) == 2
+    newer = await with_policies(scene, world, stricter())
+    async with world.client(newer) as client:
+        changed = Scene(world, newer, client)
+        assert [item["type"] for item in await changed.read(NGO)] == [TOMBSTONE] * 2 + [RETRACTED] * 2
+        assert len(shown(await changed.read(POLICE))) == 2
+
+
+async def test_new_policies_are_activated_once_and_everything_is_swept(scene: Scene, world: World) -> None:
+    await scene.known(report(consent(NGO)))
+    await scene.sweep()
+    cursor = (await scene.pull(NGO)).json()["cursor"]
+    newer = await with_policies(scene, world, stricter())
+    async with world.client(newer) as client:
+        changed = Scene(world, newer, client)
+        await changed.sweep()
+        assert [item["type"] for item in await changed.read(NGO, cursor)] == [RETRACTED] * 2
+        assert await changed.sweep() == 0
+    told = await world.said(newer, PolicyActivated)
+    assert [one.digest for one in told][-1] == stricter().digest
+    assert len(told) == 2
+
+
+async def test_a_process_with_superseded_policies_decides_nothing_any_more(
+    scene: Scene, world: World
+) -> None:
+    """While processes are replaced, the older ones could give again what the newer ones took."""
+    person_id = await scene.known(report(consent(NGO)))
+    await scene.sweep()
+    newer = await with_policies(scene, world, stricter())
+    async with world.client(newer) as client:
+        await Scene(world, newer, client).sweep()
+        opened = CaseOpened(case_id=new_id(), person_id=person_id)
+        [record] = await world.records(opened)
+        with pytest.raises(PoliciesSuperseded) as raised:
+            await Consumer(scene.service).handle([record])
+        assert is_transient(raised.value)
+        refused = await scene.ask("POST", "/v1/consents/withdrawals", {"person_id": str(person_id)})
+        assert refused.status_code == 503
+        await world.handle(newer, [record])
+    # Back to the older ones: activated again, they decide again.
+    await scene.sweep()
+    assert len(shown(await scene.read(NGO))) == 3
