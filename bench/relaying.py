@@ -94,7 +94,7 @@ async def on_kafka(ground: Ground, bootstrap: str) -> AsyncIterator[Hop]:
 
 async def _sealed(world: World, ground: Ground) -> list[Row]:
     """Outbox rows of reports."""
-    received = await world.records(*reports(ground.count(5_000, 2_000), world))
+    received = await world.records(*reports(ground.count(3_000, 2_000), world))
     envelopes = [(Envelope.of(record), record.value) for record in received]
     return [(e.id, e.type, e.subject, e.actor, e.traceparent, value, e.time) for e, value in envelopes]
 

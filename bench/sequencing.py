@@ -37,7 +37,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
         write_log_key(key_file)
         service = await world.start(create_service, Settings, log_key_file=key_file)
         sequencer = Sequencer(service.parts, service.parts.own["signer"])
-        count = ground.count(5_000, 2_000)
+        count = ground.count(3_000, 2_000)
         received = batches(await world.records(*reports(count, world)), BATCH)
 
         async def clear() -> None:

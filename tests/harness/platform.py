@@ -156,7 +156,8 @@ class Platform:
 def importing(caseworker: Session, file: Path, consents: list[dict[str, Any]]) -> Iterator[Future[Imported]]:
     """A list on its way in while the test does something else."""
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(send_list, caseworker, file, list_name=file.parent.name, consents=consents)
+        name = file.parent.name
+        yield pool.submit(send_list, caseworker, file, list_name=name, consents=consents, patience=120)
 
 
 @contextlib.contextmanager

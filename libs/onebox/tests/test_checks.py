@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -87,7 +87,7 @@ class TestImport:
 class TestReading:
     """What partners were given of what came in."""
 
-    COUNTS = {"reports": 2, "persons": 2, "erased": 0}
+    COUNTS: ClassVar = {"reports": 2, "persons": 2, "erased": 0}
 
     def wrongs(self, partners: list[PartnerFeed], **counts: int) -> list[str]:
         return wrongs(lambda figures: checks.the_reading(figures, self.COUNTS | counts, partners), reports=2)
@@ -124,8 +124,8 @@ class TestReading:
 class TestTakingBack:
     """Withdrawn or erased: told, and not served any more."""
 
-    TOLD = [event(7, RETRACTED, "a"), event(8, ERASED, "b")]
-    SERVED = [event(1, checks.REPORT_RECEIVED, "a", envelope={})]
+    TOLD: ClassVar = [event(7, RETRACTED, "a"), event(8, ERASED, "b")]
+    SERVED: ClassVar = [event(1, checks.REPORT_RECEIVED, "a", envelope={})]
 
     def withdrawn(self, subject: str, told: list[Event], served: list[Event]) -> list[str]:
         return wrongs(lambda figures: checks.the_withdrawal(figures, "ngo", subject, told, served))
@@ -150,7 +150,7 @@ class TestTakingBack:
 class TestEnd:
     """A partner's feed as a whole."""
 
-    REGISTERED = {"acked_seq": 6, "last_seq": 6}
+    REGISTERED: ClassVar = {"acked_seq": 6, "last_seq": 6}
 
     def wrongs(self, partner: PartnerFeed, **registered: int) -> list[str]:
         return wrongs(lambda figures: checks.the_end(figures, partner, self.REGISTERED | registered))

@@ -25,14 +25,13 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_story_holds_in_miniature(
-    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data, report = tmp_path / "data", tmp_path / "new" / "report.json"
+def test_the_story_holds_in_miniature(short: Path, apart: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, report = apart / "data", apart / "new" / "report.json"
     code = run_demo(data, report, short)
     written = capsys.readouterr()
+    assert code == 0, written.err
     figures = json.loads(report.read_text())
-    assert (code, figures["wrong"]) == (0, [])
+    assert figures["wrong"] == []
     assert (figures["reports"], figures["rejected"], figures["erased"]) == (ROWS, 1, 1)
     assert figures["log"]["verified"]
     assert set(figures["partners"]) == {"cn-police-liaison", "th-identification", "border-ngo"}
@@ -49,13 +48,13 @@ def test_the_story_holds_in_miniature(
 
 
 def test_a_list_of_which_nobody_is_shown_anything_is_1_with_a_reason(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nobody = tmp_path / "nobody.csv"
+    nobody = apart / "nobody.csv"
     nobody.write_text("full_name,citizenship\nSynthetic Person,LAO\n")
-    assert run_demo(tmp_path / "data", None, nobody) == 1
+    assert run_demo(apart / "data", None, nobody) == 1
     assert "The demo failed: there is nobody on the list" in capsys.readouterr().err
-    assert left_of(tmp_path / "data") == []
+    assert left_of(apart / "data") == []
 
 
 def test_a_platform_that_does_not_start_is_1_with_its_last_words(

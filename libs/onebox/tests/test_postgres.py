@@ -1,6 +1,8 @@
 """The embedded PostgreSQL: started in what is there, and ended with us."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +24,9 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(apart_for_all: Path) -> Path:
     """One folder, so that its server is made once; each test leaves it stopped."""
-    return tmp_path_factory.mktemp("pg") / "postgres"
+    return apart_for_all / "postgres"
 
 
 def ask(server: EmbeddedPostgres, sql: str) -> object:
@@ -68,8 +70,20 @@ def test_its_log_shows_no_rows_and_its_socket_is_for_its_owner(folder: Path) -> 
         server.stop()
 
 
+def start_and_be_killed(folder: Path, **environment: str) -> None:
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    ended = subprocess.run(command, env={**os.environ, **environment}, check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def test_it_leaves_nothing_where_other_users_would_stumble_over_it(folder: Path, tmp_path: Path) -> None:
+    start_and_be_killed(folder, TMPDIR=str(tmp_path), XDG_RUNTIME_DIR="")
+    EmbeddedPostgres(folder).stop()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_that_was_left_running_is_taken_over_and_ended(folder: Path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False, timeout=60)
+    start_and_be_killed(folder)
     assert runs(folder)
     left = (folder / "postmaster.pid").read_text().split()[0]
     server = EmbeddedPostgres(folder)
@@ -79,7 +93,7 @@ def test_one_that_was_left_running_is_taken_over_and_ended(folder: Path) -> None
 
 
 def test_one_that_was_killed_is_recovered(folder: Path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False, timeout=60)
+    start_and_be_killed(folder)
     postmaster = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
     family = [postmaster, *postmaster.children()]
     for process in family:
@@ -103,8 +117,8 @@ def test_a_number_that_belongs_to_somebody_else_by_now_is_not_taken_for_the_serv
     server.stop()
 
 
-def test_a_folder_too_deep_for_a_socket_has_one_elsewhere(folder: Path, tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
+def test_a_folder_too_deep_for_a_socket_has_one_elsewhere(folder: Path, apart: Path) -> None:
+    deep = apart / ("d" * 60) / ("e" * 60)
     deep.parent.mkdir()
     folder.rename(deep)
     server = EmbeddedPostgres(deep)

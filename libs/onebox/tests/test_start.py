@@ -54,7 +54,7 @@ def test_secrets_that_others_can_read_or_that_are_broken(tmp_path: Path) -> None
     key.chmod(0o644)
     assert f"{key} can be read by others (mode 0644); run chmod 600 on it" in why(tmp_path)
     key.chmod(0o600)
-    assert f"the secrets in {key.parent} cannot be used" in why(tmp_path)
+    assert f"a secret cannot be used: {key} must hold a private Ed25519 key" in why(tmp_path)
 
 
 def test_the_address_that_others_are_told() -> None:

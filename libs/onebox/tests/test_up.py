@@ -62,9 +62,9 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(apart_for_all: Path) -> Path:
     """A folder that holds other files already."""
-    folder: Path = tmp_path_factory.mktemp("up") / "data"
+    folder = apart_for_all / "data"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     return folder

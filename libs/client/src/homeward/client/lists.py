@@ -6,12 +6,15 @@ Rows are told apart on the other side, so a part that is sent again is counted a
 import csv
 import io
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .session import Session
+import stamina
+
+from .session import Session, Unreachable
 
 PART = 300
 PART_BYTES = 4 << 20
@@ -72,23 +75,34 @@ def send_list(
     dry_run: bool = False,
     encoding: str = "utf-8",
     imported: Imported | None = None,
+    patience: float = 20.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Imported:
-    """Send a list; ``progress(done, total)`` in parts. Refused, Unreachable: then ``imported``, if given,
+    """Send a list; ``progress(done, total)`` in parts. A part is sent again for ``patience`` seconds while
+    the platform is away. Refused, Unreachable: then ``imported``, if given,
     holds what became of the parts before."""
     parts = parts_of(file.read_bytes(), encoding, dry_run=dry_run)
     imported = Imported() if imported is None else imported
     for number, part in enumerate(parts, 1):
-        imported.add(
-            session.post(
-                "/v1/reports/import",
-                params={"dry_run": str(dry_run).lower()},
-                files={"file": ("list.csv", part, f"text/csv; charset={encoding}")},
-                data={"list": list_name, "consents": json.dumps(consents or [])},
-            )
-        )
+        request = {
+            "params": {"dry_run": str(dry_run).lower()},
+            "files": {"file": ("list.csv", part, f"text/csv; charset={encoding}")},
+            "data": {"list": list_name, "consents": json.dumps(consents or [])},
+        }
+        imported.add(_patiently(session, request, patience))
         progress(number, len(parts))
     return imported
+
+
+def _patiently(session: Session, request: dict[str, Any], patience: float) -> dict[str, Any]:
+    """Send one part, again while the platform is away. The same Idempotency-Key makes the answer the
+    first one's, should only the answer have been lost."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    for attempt in stamina.retry_context(on=Unreachable, attempts=None, timeout=patience, wait_max=2):
+        with attempt:
+            answer: dict[str, Any] = session.post("/v1/reports/import", headers=headers, **request)
+            return answer
+    raise AssertionError("retries end in a result or an exception")
 
 
 def _sliced(lines: list[str], most: int) -> Iterator[list[str]]:

@@ -69,9 +69,12 @@ def create_probes(service: Service) -> FastAPI:
 
 
 async def no_nul(request: Request) -> None:
-    """No database text holds a NUL, which JSON and URLs can carry: 422 names the field that does."""
+    """No database text holds a NUL, which JSON and queries can carry: 422 names the field that does.
+
+    What stands in a path is the service's to judge: whether nothing is there (404), or nothing can be.
+    """
     query = request.query_params.multi_items() if b"%00" in request.scope["query_string"] else []
-    found = [name for name, value in (*query, *request.path_params.items()) if "\0" in f"{name}{value}"]
+    found = [name for name, value in query if "\0" in name + value]
     if problems.is_json(request) and b"\\u0000" in (body := await request.body()):
         with suppress(ValueError, RecursionError):
             found += [problems.pointer(location) for location in _nul_below((), json.loads(body))]

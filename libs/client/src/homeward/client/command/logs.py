@@ -31,14 +31,7 @@ def bundle(
 ) -> None:
     """Fetch the whole log into one file, to be verified offline."""
     with session(credentials) as platform, progress("fetching the log") as report:
-        fresh = not out.exists()
-        writable(out)
-        try:
-            size = bundles.fetch(platform, out, report)
-        except BaseException:
-            if fresh:
-                out.unlink()
-            raise
+        size = bundles.fetch(platform, writable(out), report)
     if as_json:
         return print_json({"size": size, "file": str(out)})
     return say(f"{counted(size, 'entry', 'entries')} in {out}. Check it: homeward log verify {out}")
@@ -99,7 +92,8 @@ def completeness(credentials: As = None, as_json: AsJson = False) -> None:
         for source in answer["missing_sources"]:
             say(f"Nothing at all is there of {source}, though of a later epoch there is.")
         verdict = "Complete" if answer["complete"] else "Not complete"
-        waiting = "" if answer["settled"] else " Events are under way and may fill what is missing."
+        filled = "" if answer["complete"] else " and may fill what is missing"
+        waiting = "" if answer["settled"] else f" Events are under way{filled}."
         say(f"{verdict}: {counted(answer['size'], 'entry', 'entries')}.{waiting}")
     raise typer.Exit(0 if answer["complete"] else 1)
 

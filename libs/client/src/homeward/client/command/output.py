@@ -136,12 +136,15 @@ def parse_json(text: str, otherwise: str) -> Any:
 
 
 def writable(file: Path) -> Path:
-    """``file``, if it can be written to; Unusable before any work was done for it."""
+    """``file``, if it can be written to; Unusable before any work was done for it. Leaves no trace."""
+    fresh = not file.exists()
     try:
-        with file.open("a"):
-            return file
+        file.open("a").close()
     except OSError as error:
         raise Unusable(f"Cannot write {file}: {error.strerror}.") from None
+    if fresh:
+        file.unlink()
+    return file
 
 
 class Report(Protocol):
