@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from pathlib import Path
 
@@ -32,21 +31,3 @@ def test_a_relay_and_a_consumer_killed_during_an_import_lose_and_double_nothing(
     for victim in victims:
         platform.wait_ready(victim)
     accounting.check(imported, rows=600)
-
-
-def test_every_kind_of_process_killed_at_random_moments_loses_and_doubles_nothing(
-    platform: Platform, staff: dict[str, Session], tmp_path: Path
-) -> None:
-    accounting = Accounting(platform, staff, "random-kill-ngo")
-    file = write_list(tmp_path / "list.csv", seed=42, rows=900)
-    chance = random.Random(42)
-    victims = [("intake", "serve"), ("keyring", "serve"), *chance.sample(platform.roles, 6)]
-    chance.shuffle(victims)
-    with importing(staff["caseworker"], file, accounting.consents) as sending:
-        for victim in victims:
-            time.sleep(chance.uniform(0.1, 0.8))
-            kill_and_start(platform, victim)
-        imported = sending.result()
-    for victim in victims:
-        platform.wait_ready(victim)
-    accounting.check(imported, rows=900)

@@ -1,5 +1,6 @@
 """One port for all services."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -69,6 +70,25 @@ async def test_it_is_alive_and_says_what_it_waits_for(client: httpx.AsyncClient)
     assert set(ready.json()["waiting_for"]) == {
         "keyring", "intake", "verification", "referral", "exchange", "audit"
     }  # fmt: skip
+
+
+async def test_who_still_waits_when_it_stops_is_told_to_try_again() -> None:
+    waiting = asyncio.Event()
+    app = FastAPI()
+
+    @app.get("/v1/wait")
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.sleep(60)
+
+    transport = httpx.ASGITransport(Gateway([], {"one": app}))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        asking = asyncio.create_task(client.get("/v1/wait"))
+        await waiting.wait()
+        asking.cancel()  # as the server does with what is under way
+        answer = await asking
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/stopping")
+    assert answer.headers["retry-after"] == "5"
 
 
 class TestOpenApi:

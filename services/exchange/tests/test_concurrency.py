@@ -120,16 +120,19 @@ async def test_a_partner_suspended_while_its_page_is_made_does_not_get_it(scene:
 async def test_a_partner_registered_while_others_decide_misses_nothing(empty: Scene) -> None:
     """Whoever decides without it is waited for, so that its sweep finds what that left."""
     await empty.register(POLICE)
-    person_id = await empty.known(report(consent(NGO)))
-    async with empty.service.parts.engine.begin() as deciding:
-        await cases.lock(deciding, [person_id])
-        late = asyncio.create_task(empty.deliver(CaseOpened(case_id=new_id(), person_id=person_id)))
-        await asyncio.sleep(0.2)
-        registering = asyncio.create_task(empty.register(NGO))
-        await asyncio.sleep(0.2)
-    await asyncio.gather(late, registering)
-    await empty.sweep()
-    assert len(shown(await empty.read(NGO))) == 3
+
+    async def register_and_sweep() -> None:
+        await empty.register(NGO)
+        await empty.sweep()
+
+    async with empty.service.parts.engine.begin() as counting:
+        await counting.execute(sa.text("SELECT 1 FROM partners FOR UPDATE"))
+        deciding = asyncio.create_task(empty.known(report(consent(POLICE), consent(NGO))))
+        await asyncio.sleep(0.5)  # it has decided for the police alone, and waits to append
+        registering = asyncio.create_task(register_and_sweep())
+        await asyncio.sleep(0.5)
+    await asyncio.gather(deciding, registering)
+    assert len(shown(await empty.read(NGO))) == 2
 
 
 async def test_appending_takes_the_agencies_in_order(scene: Scene) -> None:

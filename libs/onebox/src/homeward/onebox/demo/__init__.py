@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from homeward.client.command.output import complain, writable
@@ -20,8 +21,11 @@ from .story import LIST, Story, StoryEnded
 __all__ = ["run_demo"]
 
 
-def run_demo(data: Path | None, report: Path | None, list_file: Path = LIST) -> int:
-    """Run it in a fresh folder; 0 when everything in it was right, else 1 with a line for each wrong."""
+def run_demo(data: Path | None, report: Path | None, tell: Callable[[Path], Figures] | None = None) -> int:
+    """Run it in a fresh folder; 0 when everything in it was right, else 1 with a line for each wrong.
+
+    ``tell`` is the story, given the folder; the default is the one on the whole sample list.
+    """
     if data is not None and data.exists() and (not data.is_dir() or any(data.iterdir())):
         complain("Cannot do this", f"{data} is not an empty folder, and the demo needs a fresh one.")
         return 2
@@ -31,7 +35,7 @@ def run_demo(data: Path | None, report: Path | None, list_file: Path = LIST) -> 
     folder = data or Path(tempfile.mkdtemp(prefix="homeward-demo-"))
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        figures = _told(folder, list_file)
+        figures = (tell or told)(folder)
     except (ServerFailed, StoryEnded, Refused, Unreachable) as error:
         complain("The demo failed", str(error))
         return 1
@@ -47,7 +51,8 @@ def run_demo(data: Path | None, report: Path | None, list_file: Path = LIST) -> 
     return 1 if figures.wrong else 0
 
 
-def _told(folder: Path, list_file: Path) -> Figures:
+def told(folder: Path, list_file: Path = LIST) -> Figures:
+    """The story of a list, told on a platform of its own in ``folder``."""
     started = time.monotonic()
     with Server(folder) as server:
         figures = Story(folder, list_file).run(Figures(seconds={"start": server.start_seconds}))

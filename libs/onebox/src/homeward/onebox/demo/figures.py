@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from homeward.client.command.output import stdout
+from homeward.client.command.output import counted, stdout
 
 
 @dataclass
@@ -40,12 +40,15 @@ def write_report(figures: Figures, path: Path) -> None:
 
 def print_figures(figures: Figures) -> None:
     """The table a person understands."""
+
+    def well(claim: str) -> str:
+        return "" if figures.wrong else claim
+
     table = Table(title="Homeward demo (synthetic data)", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    table.add_row(
-        "Reports accepted", f"{figures.reports}  ({figures.rejected} rows rejected, each with its reason)"
-    )
+    rejected = f"{counted(figures.rejected, 'row', 'rows')} rejected{well(', each with its reason')}"
+    table.add_row("Reports accepted", f"{figures.reports}  ({rejected})")
     table.add_row(
         "Persons they are about", f"{figures.persons}  (exact matches only; look-alikes stay apart)"
     )
@@ -56,8 +59,8 @@ def print_figures(figures: Figures) -> None:
         table.add_row("  sees", _counts(partner["classes"]))
         table.add_row("  withheld", _counts(partner["withheld"]) or "nothing")
     table.add_section()
-    table.add_row("Retractions", f"{figures.retractions}, all acknowledged")
-    table.add_row("Persons erased", f"{figures.erased}, all recipients told")
+    table.add_row("Retractions", f"{figures.retractions}{well(', all acknowledged')}")
+    table.add_row("Persons erased", f"{figures.erased}{well(', all recipients told')}")
     verified = "yes" if figures.log.get("verified") else "NO"
     table.add_row(
         "Log", f"{figures.log.get('size')} entries, {figures.log.get('gaps')} gaps, verified: {verified}"
