@@ -164,6 +164,8 @@ class Interleaving(RuleBasedStateMachine):
             self._report(person, *(consent(profile) for profile in PARTNERS))
             self._report(person, consent(NGO, F.ENVELOPE, F.NARRATIVE))
         self.consumed()
+        for reader in self.readers:
+            self.do(reader.read(self.scene))
 
     # What others publish: it waits on the log until exchange gets to it.
 
@@ -270,6 +272,13 @@ class Interleaving(RuleBasedStateMachine):
             self.do(self.scene.world.consume(self.scene.service))  # what is not known yet is not withdrawn
             self.do(self.scene.withdraw(person.person_id, recipient=to["agency"]))
             person.consents = [(i, c) for i, c in person.consents if c.recipient != to["agency"]]
+
+    @rule(at=somebody)
+    def one_withdrawn(self, at: int) -> None:
+        person = self.people[at]
+        for pair in [pair for pair in person.consents if pair[0]][:1]:
+            self.do(self.scene.withdraw(person.person_id, consent_id=pair[0]))
+            person.consents.remove(pair)
 
     @rule(at=somebody, to=who, kind=st.sampled_from(["hold", "objection"]), on=st.booleans())
     def restricted(self, at: int, to: Profile, kind: str, on: bool) -> None:

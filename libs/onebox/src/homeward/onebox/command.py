@@ -51,7 +51,10 @@ def up(
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        signals = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # by nohup, which wants us to stay
+            signals.append(signal.SIGHUP)
+        for signum in signals:
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         await run(data, host, port, stop, ready, public_url=public_url and public_url.rstrip("/"))
 

@@ -143,13 +143,18 @@ async def run(
                 services = edition.services
                 gateway = Gateway(services, {s.name: http.create_app(facing_others(s)) for s in services})
                 loops = [loop for s in services for loop in (relay_of(s).run, *consume_loops(s))]
-                await together(
-                    stop,
-                    serve(gateway, listening, stop),
-                    _announce(services, base_url, stop, ready),
-                    _watch(edition.postgres, stop),
-                    *(loop(stop) for loop in loops),
-                )
+                try:
+                    await together(
+                        stop,
+                        serve(gateway, listening, stop),
+                        _announce(services, base_url, stop, ready),
+                        _watch(edition.postgres, stop),
+                        *(loop(stop) for loop in loops),
+                    )
+                except Exception:
+                    if edition.postgres.alive:
+                        raise
+                    raise PlatformEnded("its PostgreSQL has ended") from None
 
 
 def _usable(secrets: Path, work: Callable[[], T]) -> T:
@@ -198,6 +203,6 @@ async def _watch(postgres: EmbeddedPostgres, stop: asyncio.Event) -> None:
     """End the platform when its database has ended, rather than wait for it for ever."""
     while not stop.is_set():
         if not postgres.alive:
-            raise PlatformEnded("its PostgreSQL has ended")
+            raise RuntimeError("PostgreSQL has ended")
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WATCH_SECONDS)

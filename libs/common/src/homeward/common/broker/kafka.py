@@ -120,7 +120,9 @@ class KafkaBroker:
                 await consumer.start()
             yield _KafkaSubscription(consumer)
         finally:
-            await _end(consumer.stop())
+            # To the end, however long it takes: a member that is not quite gone would keep its partitions.
+            with suppress(KafkaError, OSError):
+                await consumer.stop()
 
     async def end_positions(self, topics: Sequence[str]) -> Positions:
         """As :meth:`.Broker.end_positions`."""
