@@ -1,8 +1,11 @@
 """Agreement with other implementations, on the vectors that they publish.
 
 The vectors are not part of this repository. Check out transparency-dev/merkle, transparency-dev/tessera and
-C2SP/C2SP side by side, in folders named merkle, tessera and C2SP, and name their parent in TLOG_VECTORS.
-Without it these tests are skipped.
+C2SP/C2SP side by side, in folders named merkle, tessera and C2SP, and name their parent in TLOG_VECTORS::
+
+    TLOG_VECTORS=… .venv/bin/pytest libs/tlog/tests/public_vectors.py
+
+Named so that a run of all tests, which must not depend on other repositories, does not collect it.
 """
 
 import json
