@@ -24,7 +24,8 @@ class Accounting:
         ngo = next(profile for profile in PARTNERS if profile["kind"] == "NGO")
         self._partner = PartnerFeed.register({**ngo, "agency": name}, self._operator, platform.folder)
         self._before = self._operator.get("/v1/counts")
-        self.consents: list[dict[str, Any]] = [*CONSENTS, {**CONSENTS[-1], "recipient": name}]
+        self.consents: list[dict[str, Any]] = [{**CONSENTS[-1], "recipient": name}]
+        """For nobody else: what one test hands in is not to reach another test's partners."""
 
     def check(self, imported: Imported, rows: int) -> None:
         """All of it, once nothing is under way any more."""
