@@ -14,6 +14,7 @@ import yaml
 
 from homeward.audit.configure import write_log_key
 from homeward.common.parts import Service
+from homeward.common.secret_files import write_secret
 from homeward.exchange.configure import configure as configure_exchange
 from homeward.keyring.configure import configure as configure_keyring
 
@@ -50,7 +51,8 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     configure_exchange(made, "https://homeward.example")
     write_log_key(made / "log.seed")
     for service in SERVICES:
-        (made / f"{service}.database-url").write_text(f"postgresql+asyncpg://localhost/{service}\n")
+        url = f"postgresql+asyncpg://localhost/{service}\n"
+        write_secret(made / f"{service}.database-url", url)
     (tools / "kubectl").write_text(KUBECTL)
     (tools / "kubectl").chmod(0o755)
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "GIVEN": str(given)}
