@@ -101,6 +101,7 @@ def main() -> None:
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "load_average": round(os.getloadavg()[0], 1),
         "quick": chosen.quick,
         "pairs": PAIRS,
     }

