@@ -49,7 +49,7 @@ class Platform:
         self.folder = folder
         self.postgres = postgres
         self.kafka = kafka
-        self._ports = {(s, r): free_port() for s, roles in ROLES.items() for r in roles}
+        self._ports = _distinct_ports([(s, r) for s, roles in ROLES.items() for r in roles])
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
         listening = listen("127.0.0.1", 0)
         self.base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -169,6 +169,15 @@ def running_platform(folder: Path, postgres: Postgres, kafka: Kafka) -> Iterator
         yield platform
     finally:
         platform.stop_all()
+
+
+def _distinct_ports(roles: list[Role]) -> dict[Role, int]:
+    """A free port for each; one that is only about to be used is still free, so it could come twice."""
+    ports: dict[Role, int] = {}
+    for role in roles:
+        while role not in ports or list(ports.values()).count(ports[role]) > 1:
+            ports[role] = free_port()
+    return ports
 
 
 def _serve_in_thread(proxy: Proxy, listening: socket.socket) -> Callable[[], None]:
