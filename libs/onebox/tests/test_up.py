@@ -72,9 +72,17 @@ def data(apart_for_all: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def up(data: Path, collector: Collector) -> Iterator[Up]:
-    """Running, for the tests that only look at it. The last test of the module ends and starts it."""
+    """Running, for the tests that only look at it."""
     with Up(data, ONEBOX_OTLP_ENDPOINT=collector.url) as running:
         yield running
+
+
+@pytest.fixture
+def ended(up: Up) -> Up:
+    """The same, ended by now, for the tests that start it again; they come last."""
+    if up.process.poll() is None:
+        assert up.end(signal.SIGTERM) == 0
+    return up
 
 
 def left_of(data: Path) -> list[int]:
@@ -157,17 +165,15 @@ def test_the_whole_flow_by_the_command(up: Up, tmp_path: Path) -> None:
 
 
 def test_it_ends_well_keeps_what_it_knows_and_comes_back_after_a_kill(
-    up: Up, data: Path, collector: Collector
+    ended: Up, data: Path, collector: Collector
 ) -> None:
-    """The last test of the module: it ends the one that the others look at."""
-    assert up.end(signal.SIGTERM) == 0
     assert left_of(data) == [], "its PostgreSQL ended with it"
     assert set(collector.services) == {"homeward-onebox"}
     assert "POST /v1/reports/import" in collector.spans
     assert not [span for span in collector.spans if "Synthetic" in span]
 
     with Up(data) as second:
-        assert second.base_url != up.base_url
+        assert second.base_url != ended.base_url
         counted = homeward("counts", "--json", "--as", second.credentials / "operator.json")
         assert json.loads(counted.stdout)["reports"] == 2
         second.end(signal.SIGKILL)
@@ -180,7 +186,7 @@ def test_it_ends_well_keeps_what_it_knows_and_comes_back_after_a_kill(
     assert left_of(data) == [], "the one left over was taken over and ended"
 
 
-def test_without_its_database_it_ends_and_says_so(data: Path) -> None:
+def test_without_its_database_it_ends_and_says_so(ended: Up, data: Path) -> None:
     with Up(data) as running:
         postmaster = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGQUIT)
@@ -189,7 +195,7 @@ def test_without_its_database_it_ends_and_says_so(data: Path) -> None:
     assert "Traceback" not in running.said
 
 
-def test_with_another_key_it_does_not_start(data: Path) -> None:
+def test_with_another_key_it_does_not_start(ended: Up, data: Path) -> None:
     kek = data / "secrets" / "kek"
     kept = kek.read_text()
     for text, said in (("00" * 32, "key-encryption key"), ("short", "must hold 64 hexadecimal digits")):
