@@ -11,6 +11,8 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 from homeward.common import jose
 from homeward.common.auth import Actor, IssuerUnreachable, IssuerVerifier, jwks_over_http
@@ -65,9 +67,6 @@ def unsigned(said: Mapping[str, Any], **header: Any) -> str:
 
 
 def hmac_with_the_public_key(said: Mapping[str, Any]) -> str:
-    from joserfc import jwt
-    from joserfc.jwk import OctKey
-
     secret = OctKey.import_key(json.dumps(jose.public_jwk(KEY)).encode())
     return jwt.encode({"alg": "HS256", "kid": KEY.kid}, dict(said), secret, algorithms=["HS256"])
 

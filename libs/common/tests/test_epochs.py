@@ -115,18 +115,16 @@ async def test_one_that_led_in_the_old_epoch_does_not_move_the_new_ones_watermar
     assert numbers(await published(world), 2) == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("source", ["https://example.org/x", "/homeward/other/0/9", "/homeward/tiny/0/x", ""])
-async def test_what_others_left_on_the_topic_is_no_number_of_ours(
-    world: World, service: Service, source: str
-) -> None:
-    said = await say(service, 1)
+async def test_what_others_left_on_the_topic_is_no_number_of_ours(world: World, service: Service) -> None:
+    await say(service, 1)
     await world.relay(service)
     [at] = [at for at, end in (await world.broker.end_positions([TOPIC])).items() if end]
     [record] = await world.broker.read(at, 0, 1)
-    headers = tuple((n, source.encode() if n == "ce_source" else v) for n, v in record.headers)
-    await world.broker.publish([Record(TOPIC, record.key, headers, record.value)])
+    for source in ("https://example.org/x", "/homeward/other/0/9", "/homeward/tiny/0/x", ""):
+        headers = tuple((n, source.encode() if n == "ce_source" else v) for n, v in record.headers)
+        await world.broker.publish([Record(TOPIC, record.key, headers, record.value)])
+        await say(service, 1)
+        await world.relay(service)
     await world.broker.publish([Record(TOPIC, record.key, (), b"")])
-    said += await say(service, 1)
     await world.relay(service)
-    assert await state(world, service) == (1, 2, 2)
-    assert len(said) == 2
+    assert await state(world, service) == (1, 5, 5)

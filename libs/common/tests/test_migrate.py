@@ -2,15 +2,15 @@
 
 import asyncio
 
-import pytest
 import sqlalchemy as sa
 
 from homeward.common.db import create_engine
 from homeward.common.migrate import head_of, revision_of, upgrade
 from homeward.common.tables import metadata
 
+from . import noting  # noqa: F401 – where the tiny service is
 
-@pytest.mark.usefixtures("world")
+
 async def test_a_database_is_brought_to_the_newest_revision_by_several_at_once(database: str) -> None:
     engine = create_engine(database)
     async with engine.connect() as db:

@@ -81,6 +81,29 @@ async def test_a_connection_cut_in_the_middle(database: str) -> None:
     assert is_transient(error.value)
 
 
+async def test_a_connection_used_just_as_it_is_ended(database: str) -> None:
+    """What asyncpg says then depends on how much of the end it has heard of."""
+    engine = create_engine(database)
+    plain = database.replace("+asyncpg", "")
+    killer = await asyncpg.connect(plain)
+    for pause in range(20):
+        async with engine.connect() as db:
+            raw = await asyncpg.connect(plain)
+            pids = [await db.scalar(sa.text("SELECT pg_backend_pid()")), raw.get_server_pid()]
+            await killer.execute("SELECT pg_terminate_backend(pid, 1000) FROM unnest($1::int[]) pid", pids)
+            for _ in range(pause % 4):
+                await asyncio.sleep(0)
+            found = await asyncio.gather(
+                db.execute(sa.text("SELECT 1")), raw.execute("SELECT 1"), return_exceptions=True
+            )
+            assert [is_transient(error) for error in found if isinstance(error, Exception)] == [True] * 2, (
+                found
+            )
+            raw.terminate()
+    await killer.close()
+    await engine.dispose()
+
+
 async def test_a_database_that_is_gone(database: str, postgres: Postgres) -> None:
     engine = create_engine(database)
     async with engine.connect() as db, Leadership(database, "x") as leadership:

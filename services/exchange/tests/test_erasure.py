@@ -147,6 +147,18 @@ async def test_a_person_merged_into_the_erased_one_goes_with_it(scene: Scene) ->
     assert len(of_type(await scene.read(POLICE), ERASED)) == 1
 
 
+async def test_a_report_that_cannot_be_opened_any_more_is_not_shown_closed_either(scene: Scene) -> None:
+    """Whether it speaks of a child, say, cannot be told; and exchange has yet to hear of its erasure."""
+    person_id = await scene.known(report(consent(NGO)))
+    await scene.grant(person_id, NGO, *BASIC)
+    late = report()
+    records = await scene.world.records(late)
+    await destroy(scene, new_id(), late.report_id)
+    await scene.world.handle(scene.service, records)
+    await scene.deliver(PersonRegistered(person_id=person_id, report_id=late.report_id))
+    assert len(reports_in(await scene.read(NGO))) == 1
+
+
 async def two_reports_of_one_reporter(scene: Scene) -> tuple[UUID, ReportReceived, ReportReceived]:
     reporter = new_id()
     trusted = consent(NGO, *BASIC, *OF_REPORTER)

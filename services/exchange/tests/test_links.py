@@ -158,6 +158,42 @@ async def test_what_moved_is_closed_by_what_closes_its_new_person(scene: Scene, 
     assert len(reports_in(await scene.read(NGO))) == 1
 
 
+async def test_that_it_was_linked_stays_said_of_the_person_it_was_said_of(scene: Scene) -> None:
+    stays, moves = report(consent(NGO)), report()
+    person_id = await scene.known(stays, moves)
+    await scene.grant(person_id, NGO, F.ENVELOPE)
+    await moved_away(scene, person_id, moves)
+    told = await scene.read(NGO)
+    about = {
+        kind: {item["subject"] for item in of_type(told, kind)}
+        for kind in (PersonRegistered.TYPE, ReportLinked.TYPE, ReportUnlinked.TYPE)
+    }
+    assert len(set.union(*about.values())) == 1
+    assert all(about.values())
+    [away] = of_type(told, ReportUnlinked.TYPE)
+    [there] = of_type(told, ReportLinked.TYPE)
+    names = [item["data"]["classes"]["envelope"] for item in (away, there)]
+    assert names[0]["report_id"] == names[1]["report_id"]
+    assert names[0]["new_person_id"] not in about[ReportLinked.TYPE]
+
+
+async def test_who_was_away_when_it_moved_is_not_shown_it_under_the_old_name(scene: Scene) -> None:
+    moves = report(consent(NGO))
+    person_id = await scene.known(report(consent(NGO)), moves)
+    [old] = subjects(await scene.read(NGO))
+    await scene.staff("POST", f"/v1/partners/{NGO['agency']}/suspend")
+    new_person = await moved_away(scene, person_id, moves)
+    await scene.staff("POST", f"/v1/partners/{NGO['agency']}/resume")
+    await scene.restrict("/v1/holds", person_id, POLICE)  # the old person is decided, not yet the new one
+    await scene.world.execute(
+        scene.service,
+        "UPDATE persons SET revision = (SELECT max(revision) FROM persons) WHERE person_id = :id",
+        id=new_person,
+    )
+    [stays, moved] = reports_in(await scene.read(NGO))
+    assert (stays["subject"] == old, moved["subject"] == old) == (True, False)
+
+
 async def moved_away(scene: Scene, person_id: UUID, about: ReportReceived) -> UUID:
     new_person = new_id()
     unlinked = ReportUnlinked(person_id=person_id, report_id=about.report_id, new_person_id=new_person)

@@ -118,6 +118,12 @@ async def test_what_is_not_valid_is_named_without_its_value(scene: Scene) -> Non
     assert len((await scene.staff("GET", "/v1/partners"))["partners"]) == 3
 
 
+async def test_a_name_may_be_in_any_script(scene: Scene) -> None:
+    for number, name in enumerate(("救助　中心", "မြဝတီ​ကယ်ဆယ်ရေး", "ศูนย์ช่วยเหลือ", "Règle d’or !")):
+        await scene.staff("POST", "/v1/partners", body(agency=f"ngo-{number}", name=name))
+        assert (await scene.staff("GET", f"/v1/partners/ngo-{number}"))["name"] == name
+
+
 async def test_purposes_and_clearance_are_sets(scene: Scene) -> None:
     twice = body(purposes=["search", "assistance", "search"], clearance=["status", "envelope", "status"])
     shown = await scene.staff("POST", "/v1/partners", twice)

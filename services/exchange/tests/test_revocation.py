@@ -121,10 +121,31 @@ async def test_what_superseded_can_be_narrowed_and_widened_again(scene: Scene) -
     [stands] = reports_in(items)
     assert stands["data"]["generation"] == 3
     assert "narrative" not in stands["data"]["classes"]
-    assert [item["data"]["retracted"] for item in of_type(items, RETRACTED)] == [["narrative"]] * 2
+    narrowed = [item["data"]["retracted"] for item in of_type(items, RETRACTED)]
+    assert narrowed == [["narrative"], "all", ["narrative"]]
     assert len(of_type(items, TOMBSTONE)) == 2
     await scene.withdraw(person_id)
     assert shown(await scene.read(NGO)) == []
+
+
+def held(items: list[Item], told: list[Item]) -> set[str]:
+    """The reports that a partner holds who read ``items`` and later was ``told`` more."""
+    releases = {item["id"] for item in reports_in([*items, *told])}
+    gone = {item["data"]["supersedes"] for item in reports_in(told)}
+    return releases - gone - {item["data"]["release"] for item in of_type(told, RETRACTED)}
+
+
+async def test_who_missed_a_generation_is_told_of_the_one_it_holds(scene: Scene) -> None:
+    """What superseded it has become a tombstone meanwhile, and does not say so any more."""
+    person_id = await scene.known(report(consent(NGO)))
+    before = await scene.read(NGO)
+    cursor = (await scene.pull(NGO)).json()["cursor"]
+    await scene.grant(person_id, NGO, F.NARRATIVE)
+    await scene.grant(person_id, NGO, F.EVIDENCE)
+    [newest] = reports_in(await scene.read(NGO, cursor))
+    assert held(before, await scene.read(NGO, cursor)) == {newest["id"]}
+    await scene.withdraw(person_id)
+    assert held(before, await scene.read(NGO, cursor)) == set()
 
 
 async def test_a_consent_given_again_releases_anew(scene: Scene) -> None:
@@ -266,3 +287,12 @@ async def test_consents_registered_say_so(scene: Scene) -> None:
     [said] = await scene.world.said(scene.service, ConsentGranted)
     assert (str(said.consent_id), said.person_id) == (answer["consent_id"], person_id)
     assert set(said.classes) == set(BASIC)
+
+
+async def test_a_read_never_trusts_a_decision_that_is_older_than_the_facts(scene: Scene) -> None:
+    person_id = await scene.known(report(consent(NGO)))
+    await scene.world.execute(scene.service, "UPDATE consents SET withdrawn_at = now()")
+    await scene.world.execute(
+        scene.service, "UPDATE persons SET revision = revision + 1 WHERE person_id = :id", id=person_id
+    )
+    assert [item["type"] for item in await scene.read(NGO)] == [TOMBSTONE] * 2 + [RETRACTED] * 2

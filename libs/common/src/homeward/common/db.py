@@ -28,11 +28,14 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         lost = isinstance(error, OperationalError | InterfaceError) and not state
-        return error.connection_invalidated or lost or _passes(state)
+        ended = isinstance(getattr(error.orig, "__cause__", None), asyncpg.InternalClientError)
+        return error.connection_invalidated or lost or ended or _passes(state)
     if isinstance(error, asyncpg.PostgresError):
         return _passes(error.sqlstate or "")
     if isinstance(error, asyncpg.InterfaceError):
         return "clos" in str(error)  # "connection is closed", "… was closed in the middle"
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # the connection was used just as the server was ending it
     return isinstance(error, OSError | TimeoutError)
 
 

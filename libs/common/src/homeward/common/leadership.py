@@ -10,6 +10,8 @@ from types import TracebackType
 
 import asyncpg
 
+_ENDED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 class Leadership:
     """An advisory lock by name, and optionally an ear for NOTIFY on ``channel``."""
@@ -67,5 +69,5 @@ class Leadership:
             # for a server that no longer answers.
             try:
                 await connection.close(timeout=2)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, TimeoutError, *_ENDED):
                 connection.terminate()

@@ -39,7 +39,8 @@ async def upgrade(service: str, url: str) -> None:
     try:
         async with engine.begin() as db:
             await db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('homeward migrate', 0))"))
-            await db.run_sync(_upgrade, service)
+            if await revision_of(db) != head_of(service):
+                await db.run_sync(_upgrade, service)
     finally:
         await engine.dispose()
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from homeward.common.contracts import FieldClass
 from homeward.common.ids import new_id
 
 from .domain import CaseEvent, CaseFile, Change, Live, Partner, plan, question
@@ -93,9 +94,13 @@ class Changes:
                 self._restate(matter, stands, feeds.LIVE)
             return stands
         if change.lost and live:
-            self.appended.append(self._retraction(matter, live, change))
-            self._restate(matter, live, feeds.WITHDRAWN if change.withdraw else feeds.LIVE)
+            lost = live.classes if change.withdraw else change.lost
+            self._take_back(matter, live, lost, whole=change.withdraw)
             stands = None if change.withdraw else live
+        if live and (change.withdraw or change.supersedes):
+            # Only what stands says what it superseded; who did not read it in time is told otherwise.
+            for older in live.before:
+                self._take_back(matter, older, older.classes, whole=True)
         if not change.release:
             return stands
         if change.supersedes and live:
@@ -103,6 +108,22 @@ class Changes:
         release = self._release(matter, change)
         self.appended.append(release)
         return release
+
+    def _take_back(self, matter: Matter, live: Live, lost: Collection[FieldClass], *, whole: bool) -> None:
+        self.appended.append(
+            Appended(
+                feed_row(matter.partner.agency, feeds.RETRACTION, live.person_id, self.now)
+                | {
+                    "release_id": live.release_id,
+                    "event_id": matter.event.event_id,
+                    "generation": live.generation,
+                    "classes": sorted(lost),
+                    "retracted_seq": live.seq,
+                    "whole": whole,
+                }
+            )
+        )
+        self._restate(matter, live, feeds.WITHDRAWN if whole else feeds.LIVE)
 
     def _restate(self, matter: Matter, live: Live, state: str) -> None:
         kept = live.classes & matter.verdict.classes if state == feeds.LIVE else frozenset[str]()
@@ -125,19 +146,6 @@ class Changes:
                 "case_revision": file.revision,
                 "partner_revision": partner.revision,
                 "valid_until": self.valid_until[file.person_id, partner.agency],
-            }
-        )
-
-    def _retraction(self, matter: Matter, live: Live, change: Change) -> Appended:
-        return Appended(
-            feed_row(matter.partner.agency, feeds.RETRACTION, live.person_id, self.now)
-            | {
-                "release_id": live.release_id,
-                "event_id": matter.event.event_id,
-                "generation": live.generation,
-                "classes": sorted(change.lost),
-                "retracted_seq": live.seq,
-                "whole": change.withdraw,
             }
         )
 

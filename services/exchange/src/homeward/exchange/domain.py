@@ -187,6 +187,8 @@ class Live:
     """Of whom the agency was told it speaks."""
     snapshot: str
     """What was asked when it was decided."""
+    before: tuple["Live", ...] = ()
+    """What it superseded: whoever has not read it yet may still hold that."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from homeward.common.db import is_transient
 from homeward.common.parts import Parts
 
 from .changes import Judge
-from .decide import decide_persons
+from .decide import PoliciesSuperseded, decide_persons
 from .store import cases, feeds
 from .store import partners as registry
 
@@ -31,7 +31,8 @@ class Sweeper:
         self._batch = batch
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until ``stop``."""
+        """Sweep until ``stop``. Ends with PoliciesSuperseded when another process has activated other
+        policies: ours are old, or, if they are to decide after all, activated again at the next start."""
         activated = False
         while not stop.is_set():
             worked = False
@@ -40,6 +41,8 @@ class Sweeper:
                     await self.activate()
                     activated = True
                 worked = await self.step()
+            except PoliciesSuperseded:
+                raise
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -62,6 +65,9 @@ class Sweeper:
 
     async def step(self) -> bool:
         """Decide what expired, or the next batch of the oldest sweep; whether there was anything."""
+        async with self._parts.engine.connect() as db:
+            if await registry.policies_superseded(db, self._judge.policies.digest):
+                raise PoliciesSuperseded("another policy set is active")
         return await self._expired() or await self._next_batch()
 
     async def _expired(self) -> bool:

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 
@@ -43,6 +43,7 @@ _AWAY = (
     asyncpg.TransactionRollbackError,
     asyncpg.UndefinedTableError,  # nobody has called ensure_topics yet
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # used just as the server was ending it
     OSError,
     TimeoutError,
 )
@@ -135,7 +136,8 @@ class PostgresBroker:
         """As :meth:`.Broker.close`."""
         pool, self._pool = self._pool, None
         if pool:
-            await pool.close()
+            with suppress(*_AWAY):
+                await pool.close()
 
     async def _positions(self, query: str, *arguments: object) -> Positions:
         with _unavailable():

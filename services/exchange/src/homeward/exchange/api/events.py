@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from homeward.common.auth import Actor, require
@@ -59,12 +59,14 @@ async def pull(
     actor: Reader,
     judge: TheJudge,
     settings: TheSettings,
+    response: Response,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     wait: Annotated[int, Query(ge=0, le=30)] = 0,
 ) -> Events:
     """The next events after ``cursor`` (from the beginning without one); waits up to ``wait`` seconds
     for one to come."""
+    response.headers["Cache-Control"] = "no-store"
     deadline = asyncio.get_running_loop().time() + wait
     while True:
         page = await _page(parts, actor, judge, cursor, limit, settings.feed_pause_seconds)

@@ -1,5 +1,6 @@
 """What exchange's routes need of its own parts."""
 
+import unicodedata
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -19,13 +20,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-def _printable(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise PydanticCustomError("not_printable", "control characters are not allowed")
+def _one_line(text: str) -> str:
+    if not text.strip() or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+        raise PydanticCustomError("not_one_line", "empty, or with control characters")
     return text
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 """A name for people, on one line."""
 
 

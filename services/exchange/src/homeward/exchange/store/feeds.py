@@ -28,7 +28,8 @@ _WHOSE = sa.func.coalesce(events.c.person_id, feed.c.person_id).label("whose")
 
 
 async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[tuple[UUID, str], Live]:
-    """By (event, agency): the newest release of each event that is about these persons now."""
+    """By (event, agency): the newest release of each event that is about these persons now, with those it
+    superseded since the agency had nothing."""
     columns = ("agency", "event_id", "release_id", "seq", "generation", "classes", "state", "person_id")
     found = await db.execute(
         sa.select(*(feed.c[name] for name in columns), feed.c.snapshot)
@@ -38,6 +39,7 @@ async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> 
     )
     newest: dict[tuple[UUID, str], Live] = {}
     for row in found:
+        older = newest.get((row.event_id, row.agency))
         newest[row.event_id, row.agency] = Live(
             release_id=row.release_id,
             seq=row.seq,
@@ -46,6 +48,7 @@ async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> 
             withdrawn=row.state == WITHDRAWN,
             person_id=row.person_id,
             snapshot=row.snapshot,
+            before=(*older.before, older) if older and not older.withdrawn else (),
         )
     return newest
 
