@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any
 
 from harness.platform import Platform
-from harness.settle import SERVICES, settle
 from homeward.client.lists import Imported
 from homeward.client.session import Session
 from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
+from homeward.onebox.demo.settling import SERVICES, settle
 
 RECEIVED = "homeward.report.received.v1"
 OPENED = "homeward.case.opened.v1"
@@ -45,8 +45,10 @@ class Accounting:
         )
         assert len(received) == reports, "every accepted report reached the partner"
         assert set(received.values()) == {1}, "and only once"
+        known = {e["subject"] for e in events if e["type"] == RECEIVED}
+        assert persons <= len(known), "every new person is known to the partner"
         cases = Counter(e["subject"] for e in events if e["type"] == OPENED)
-        assert len(cases) == persons, "every person has a case"
+        assert set(cases) == known, "every person has a case"
         assert set(cases.values()) == {1}, "and only one"
         assert [int(e["sequence"]) for e in events] == list(range(1, len(events) + 1)), "the feed is dense"
 

@@ -10,10 +10,10 @@ import pytest
 
 from harness.places_to_look import everything
 from harness.platform import Platform
-from harness.settle import settle
 from homeward.client.lists import send_list
 from homeward.client.session import Refused, Session
 from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
+from homeward.onebox.demo.settling import settle
 
 FIELDS = (
     "reporter_reference", "full_name", "alternate_names", "sex", "date_of_birth", "age", "id_number",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.lists import write_list
 from harness.platform import Platform
-from harness.settle import settle
 from homeward.client.session import Session
 from homeward.onebox.demo.figures import Figures
+from homeward.onebox.demo.settling import settle
 from homeward.onebox.demo.story import Story
 
 

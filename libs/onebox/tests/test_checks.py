@@ -99,7 +99,10 @@ class TestReading:
 
     def test_wrong(self) -> None:
         assert self.wrongs(feeds(), reports=1) == ["verification does not have every report"]
-        assert self.wrongs(feeds(), persons=3) == ["there is not one case for each person"]
+        assert self.wrongs(feeds(), persons=3) == ["the NGO was not told of every person"]
+        again = feeds()
+        again[-1].events[2]["subject"] = again[-1].events[3]["subject"]
+        assert self.wrongs(again) == ["there is not one case for each person"]
 
     @pytest.mark.parametrize(
         ("lost", "wrong"),
@@ -111,7 +114,7 @@ class TestReading:
     def test_an_event_that_the_ngo_was_not_given(self, lost: int, wrong: str) -> None:
         partners = feeds()
         del partners[-1].events[lost]
-        assert self.wrongs(partners) == [wrong]
+        assert wrong in self.wrongs(partners)
 
     def test_two_partners_who_could_compare_notes(self) -> None:
         partners = feeds()

@@ -6,7 +6,6 @@ import time
 from base64 import b64decode
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from homeward.client import bundle
 from homeward.client.command.output import progress, stderr
@@ -20,10 +19,9 @@ from homeward.tlog.note import VerifierKey
 from . import checks
 from .figures import Figures
 from .partners import CONSENTS, PARTNERS, PartnerFeed
+from .settling import settle
 
 LIST = Path(str(files("homeward.onebox") / "sample" / "list-1800.csv"))
-SERVICES = ("intake", "verification", "referral", "exchange", "keyring", "audit")
-SETTLE_LIMIT = 180
 
 
 class StoryEnded(Exception):
@@ -158,24 +156,10 @@ class Story:
         return next((e["subject"] for e in partner.events if int(e["sequence"]) in live), None)
 
     def _settle(self) -> None:
-        """Wait until nothing is under way any more."""
-        deadline = time.monotonic() + SETTLE_LIMIT
-        quiet = 0
-        while quiet < 2:
-            quiet = quiet + 1 if self._is_quiet() else 0
-            if time.monotonic() > deadline:
-                raise StoryEnded(f"events are still under way after {SETTLE_LIMIT} s")
-            time.sleep(0.1)
-
-    def _is_quiet(self) -> bool:
-        for service in SERVICES:
-            outbox = self._operator.get(f"/v1/{service}/outbox")
-            if outbox["unsequenced"] or outbox["sequenced"] != outbox["published"]:
-                return False
-            if self._operator.get(f"/v1/{service}/consumer")["lag"]:
-                return False
-        topics: list[dict[str, Any]] = self._auditor.get("/v1/audit/completeness")["topics"]
-        return all(topic["lag"] == 0 for topic in topics)
+        try:
+            settle(self._operator, self._auditor)
+        except TimeoutError as error:
+            raise StoryEnded(str(error)) from error
 
     def _counted(self) -> dict[str, int]:
         """What there is more of than before."""
