@@ -3,10 +3,15 @@ the log."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 from typing import Any
 
+import asyncpg
+
 from harness.platform import Platform
+from harness.wire import check_order
 from homeward.client.lists import Imported
 from homeward.client.session import Session
 from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
@@ -16,10 +21,14 @@ RECEIVED = "homeward.report.received.v1"
 OPENED = "homeward.case.opened.v1"
 
 
+FEEDS = "SELECT count(*), sum(cardinality(classes)), max(at) FROM feed"
+
+
 class Accounting:
     """Opened before the faults with a partner of its own, who is trusted with everything."""
 
     def __init__(self, platform: Platform, staff: dict[str, Session], name: str) -> None:
+        self._platform = platform
         self._operator, self._auditor = staff["operator"], staff["auditor"]
         ngo = next(profile for profile in PARTNERS if profile["kind"] == "NGO")
         self._partner = PartnerFeed.register({**ngo, "agency": name}, self._operator, platform.folder)
@@ -36,6 +45,8 @@ class Accounting:
         assert grown["reports"] == imported.accepted, "every accepted report has one person"
         self._check_feed(imported.accepted, grown["persons"])
         self._check_log()
+        check_order(self._platform.kafka.bootstrap)
+        asyncio.run(self._check_decided_afresh())
         self._partner.session.close()
 
     def _check_feed(self, reports: int, persons: int) -> None:
@@ -62,3 +73,18 @@ class Accounting:
             source = logged[f"/homeward/{service}/0/{outbox['epoch']}"]
             assert source["count"] == outbox["sequenced"] == outbox["committed"], "one entry for each event"
             assert self._operator.get(f"/v1/{service}/dead-letters")["dead_letters"] == []
+
+    async def _check_decided_afresh(self) -> None:
+        """Deciding every event of every person once more, for every partner, changes no feed."""
+        url = self._platform.postgres.url("platform_exchange").replace("+asyncpg", "")
+        db = await asyncpg.connect(url)
+        try:
+            before = await db.fetchrow(FEEDS)
+            await db.execute("INSERT INTO sweeps (reason) VALUES ('everything afresh')")
+            deadline = time.monotonic() + 60
+            while await db.fetchval("SELECT count(*) FROM sweeps WHERE NOT done"):
+                assert time.monotonic() < deadline, "the sweep does not end"
+                await asyncio.sleep(0.1)
+            assert await db.fetchrow(FEEDS) == before, "feeds are as if decided afresh"
+        finally:
+            await db.close()

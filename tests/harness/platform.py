@@ -39,7 +39,7 @@ ROLES = {
 START_LIMIT = 90.0
 
 Role = tuple[str, str]
-"""(service, role)"""
+"""(service, role); a further replica of a role is ``role#2``."""
 
 
 class Platform:
@@ -53,9 +53,7 @@ class Platform:
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
         listening = listen("127.0.0.1", 0)
         self.base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._proxy_stop = _serve_in_thread(
-            Proxy({name: self._ports[name, "serve"] for name in ROLES}), listening
-        )
+        self._proxy_stop = _serve_in_thread(Proxy(self._serving), listening)
         self._secrets = write_secrets(folder, self.base_url)
 
     def start_all(self) -> None:
@@ -80,14 +78,30 @@ class Platform:
         return f"http://127.0.0.1:{self._ports[role]}"
 
     def start(self, role: Role) -> None:
-        """Start one role."""
+        """Start one role, or a further replica of one."""
+        while role not in self._ports:
+            port = free_port()
+            if port not in self._ports.values():
+                self._ports[role] = port
         self._processes[role] = self._run(*role)
+
+    def runs(self, role: Role) -> bool:
+        """Whether it was started, and neither killed nor stopped since."""
+        return role in self._processes
 
     def kill(self, role: Role) -> None:
         """``kill -9`` of one role."""
         process = self._processes.pop(role)
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def stop(self, role: Role) -> None:
+        """End one role in good order, and forget it if it was a further replica."""
+        process = self._processes.pop(role)
+        process.terminate()
+        process.wait(30)
+        if "#" in role[1]:
+            del self._ports[role]
 
     def stop_all(self) -> None:
         """End everything in good order."""
@@ -134,8 +148,14 @@ class Platform:
         }
         environment = {**os.environ, **{f"{prefix}_{name}": value for name, value in settings.items()}}
         with (self.folder / f"{service}-{role}.log").open("ab") as log:
-            command = [sys.executable, "-m", f"homeward.{service}", role]
+            command = [sys.executable, "-m", f"homeward.{service}", role.partition("#")[0]]
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.folder)
+
+    def _serving(self, service: str) -> list[int]:
+        """The ports on which the service's replicas answer."""
+        return [
+            port for (name, role), port in self._ports.items() if name == service and role.startswith("serve")
+        ]
 
     def _own_settings(self, service: str) -> dict[str, str]:
         secrets = self._secrets
@@ -153,11 +173,13 @@ class Platform:
 
 
 @contextlib.contextmanager
-def importing(caseworker: Session, file: Path, consents: list[dict[str, Any]]) -> Iterator[Future[Imported]]:
-    """A list on its way in while the test does something else."""
+def importing(
+    caseworker: Session, file: Path, consents: list[dict[str, Any]], **options: Any
+) -> Iterator[Future[Imported]]:
+    """A list on its way in while the test does something else; ``options`` as for ``send_list``."""
+    options = {"list_name": file.parent.name, "consents": consents, "patience": 120, **options}
     with ThreadPoolExecutor(1) as pool:
-        name = file.parent.name
-        yield pool.submit(send_list, caseworker, file, list_name=name, consents=consents, patience=120)
+        yield pool.submit(send_list, caseworker, file, **options)
 
 
 @contextlib.contextmanager

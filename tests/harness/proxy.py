@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import count
+
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,27 +22,34 @@ OWNERS = {
 class Proxy:
     """An ASGI application that passes requests on; what no other service owns is exchange's."""
 
-    def __init__(self, ports: dict[str, int]) -> None:
-        self._ports = ports
+    def __init__(self, ports_of: Callable[[str], Sequence[int]]) -> None:
+        self._ports_of = ports_of
+        self._turn = count()
         self._http = httpx.AsyncClient(timeout=120, trust_env=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        port = self._ports[_owner(request.url.path)]
+        response = Response(status_code=503)
+        ports = self._ports_of(_owner(request.url.path))
+        first = next(self._turn)
+        for at in range(len(ports)):
+            try:
+                response = await self._passed_on(request, ports[(first + at) % len(ports)])
+                break
+            except httpx.ConnectError:
+                continue  # nothing was done yet, so another replica may be asked
+            except httpx.TransportError:
+                break
+        await response(scope, receive, send)
+
+    async def _passed_on(self, request: Request, port: int) -> Response:
         url = request.url.replace(scheme="http", hostname="127.0.0.1", port=port)
         headers = {k: v for k, v in request.headers.items() if k not in {"host", "content-length"}}
-        try:
-            answer = await self._http.request(
-                request.method, str(url), content=await request.body(), headers=headers
-            )
-        except httpx.TransportError:
-            response = Response(status_code=503)
-        else:
-            kept = {
-                k: v for k, v in answer.headers.items() if k not in {"content-length", "content-encoding"}
-            }
-            response = Response(answer.content, answer.status_code, kept)
-        await response(scope, receive, send)
+        answer = await self._http.request(
+            request.method, str(url), content=await request.body(), headers=headers
+        )
+        kept = {k: v for k, v in answer.headers.items() if k not in {"content-length", "content-encoding"}}
+        return Response(answer.content, answer.status_code, kept)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -1,17 +1,19 @@
 """Every role can be asked whether it lives, whether it is ready, and how it does."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from harness.ports import free_port
 from harness.postgres import Postgres
 from harness.world import World
-from homeward.common import http
 from homeward.common.broker import open_broker
 from homeward.common.contracts import CONTRACTS
+from homeward.common.http import create_app, create_probes
 from homeward.common.parts import Service
 
 from .asking import in_process, router, without_database
@@ -26,8 +28,11 @@ async def test_a_service_that_has_all_it_needs_is_ready(service: Service) -> Non
 
 
 async def test_a_service_that_waits_says_what_for(world: World, service: Service, postgres: Postgres) -> None:
-    async def waiting_for(service: Service) -> list[str]:
-        async with in_process(service) as client:
+    async def waiting_for(
+        service: Service, create: Callable[[Service], FastAPI] = create_probes
+    ) -> list[str]:
+        transport = ASGITransport(create(service))
+        async with AsyncClient(transport=transport, base_url="http://test") as client:
             assert (await client.get("/healthz")).status_code == 200
             response = await client.get("/readyz")
             assert response.status_code == (503 if response.json()["waiting_for"] else 200)
@@ -39,7 +44,9 @@ async def test_a_service_that_waits_says_what_for(world: World, service: Service
 
     assert await waiting_for(replace(service, ready=index)) == ["index"]
     kafka = open_broker(f"kafka://127.0.0.1:{free_port()}")
-    assert await waiting_for(replace(service, parts=replace(service.parts, broker=kafka))) == ["broker"]
+    no_kafka = replace(service, parts=replace(service.parts, broker=kafka))
+    assert await waiting_for(no_kafka) == ["broker"]
+    assert await waiting_for(no_kafka, create_app) == [], "what it commits waits in the outbox"
     await world.execute(service, "UPDATE alembic_version SET version_num = '0000'")
     assert await waiting_for(service) == ["migrations"]
     await world.execute(service, "DROP TABLE alembic_version")
@@ -69,7 +76,7 @@ async def test_metrics_name_routes_and_no_paths() -> None:
 
 
 async def test_the_roles_that_answer_nobody_have_probes_too(service: Service) -> None:
-    transport = ASGITransport(http.create_probes(service))
+    transport = ASGITransport(create_probes(service))
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).status_code == 200
@@ -77,7 +84,7 @@ async def test_the_roles_that_answer_nobody_have_probes_too(service: Service) ->
         assert (await client.get("/v1/tiny/outbox")).status_code == 404
 
 
-@pytest.mark.parametrize("create", [http.create_app, http.create_probes])
+@pytest.mark.parametrize("create", [create_app, create_probes])
 async def test_schemas_are_where_events_say_they_are(create: object) -> None:
     app = create(without_database())  # type: ignore[operator]
     async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:

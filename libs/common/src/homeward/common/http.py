@@ -49,6 +49,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.parts = service.parts
     app.state.service = service
+    app.state.needs_broker = False
     problems.install(app)
     for router in service.routers:
         app.include_router(router)
@@ -63,6 +64,7 @@ def create_probes(service: Service) -> FastAPI:
     """Only the probes and metrics: the face of the roles that answer nobody."""
     app = FastAPI(openapi_url=None, telemetry=_SILENT)
     app.state.service = service
+    app.state.needs_broker = True
     problems.install(app)
     app.include_router(_probes)
     return app
@@ -108,8 +110,12 @@ async def healthz() -> dict[str, str]:
 
 @_probes.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Whether database, migrations and broker are there, and what is not."""
-    missing = await not_ready(request.app.state.service)
+    """Whether database and migrations are there, the broker too for who works on it, and what is not.
+
+    Whoever answers requests needs no broker: what it commits waits in the outbox.
+    """
+    state = request.app.state
+    missing = await not_ready(state.service, broker=state.needs_broker)
     return JSONResponse({"ready": not missing, "waiting_for": missing}, 503 if missing else 200)
 
 
@@ -129,8 +135,8 @@ async def schema(event_type: str) -> Response:
     return JSONResponse(schema_of(CONTRACTS[event_type]), media_type="application/schema+json")
 
 
-async def not_ready(service: Service) -> list[str]:
-    """What the service still waits for, in a few words each."""
+async def not_ready(service: Service, *, broker: bool = True) -> list[str]:
+    """What the service still waits for, in a few words each; the ``broker`` only if it is asked for."""
     missing = []
     parts = service.parts
     try:
@@ -139,10 +145,11 @@ async def not_ready(service: Service) -> list[str]:
                 missing.append("migrations")
     except Exception:
         missing.append("database")
-    try:
-        await parts.broker.end_positions([])
-    except Exception:
-        missing.append("broker")
+    if broker:
+        try:
+            await parts.broker.end_positions([])
+        except Exception:
+            missing.append("broker")
     if not missing and (own := await service.ready()):
         missing.append(own)
     return missing

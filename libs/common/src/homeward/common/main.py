@@ -122,11 +122,13 @@ async def _run(role: str, service: Service) -> None:
             loops += consume_loops(service)
         elif role == "relay":
             loops.append(relay_of(service).run)
-        if not await until_migrated(service, stop):
+        broker = role != "serve"
+        if not await until_migrated(service, stop, broker=broker):
             return
-        await service.parts.broker.ensure_topics(
-            sorted({topic_of(service.name), *topics_of(service.consumers)})
-        )
+        if broker:
+            await service.parts.broker.ensure_topics(
+                sorted({topic_of(service.name), *topics_of(service.consumers)})
+            )
         await together(stop, _serving(app, settings, stop), *(loop(stop) for loop in loops))
     finally:
         await service.parts.broker.close()
@@ -147,12 +149,12 @@ def relay_of(service: Service) -> Relay:
     return Relay(service.name, parts.engine, parts.broker, direct_url=parts.settings.direct_database_url)
 
 
-async def until_migrated(service: Service, stop: asyncio.Event) -> bool:
-    """Wait for database, migrations and broker; work on an older schema could lose what it writes.
-    False if it is to stop before they are there."""
+async def until_migrated(service: Service, stop: asyncio.Event, *, broker: bool) -> bool:
+    """Wait for database and migrations, and the ``broker`` where it is needed; work on an older schema
+    could lose what it writes. False if it is to stop before they are there."""
     told = ""
     while not stop.is_set():
-        waiting = {"database", "migrations", "broker"} & set(await http.not_ready(service))
+        waiting = {"database", "migrations", "broker"} & set(await http.not_ready(service, broker=broker))
         if not waiting:
             return True
         if told != (told := ", ".join(sorted(waiting))):
