@@ -36,6 +36,11 @@ class Accounting:
         self.consents: list[dict[str, Any]] = [{**CONSENTS[-1], "recipient": name}]
         """For nobody else: what one test hands in is not to reach another test's partners."""
 
+    def heard_of(self, kind: str) -> int:
+        """How many events of a kind the partner has been given by now."""
+        self._partner.pull()
+        return sum(event["type"] == kind for event in self._partner.events)
+
     def check(self, imported: Imported, rows: int) -> None:
         """All of it, once nothing is under way any more."""
         settle(self._operator, self._auditor)
@@ -50,7 +55,8 @@ class Accounting:
         self._partner.session.close()
 
     def _check_feed(self, reports: int, persons: int) -> None:
-        events = self._partner.pull()
+        self._partner.pull()
+        events = self._partner.events
         received = Counter(
             e["data"]["classes"]["envelope"]["report_id"] for e in events if e["type"] == RECEIVED
         )

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -51,9 +50,9 @@ class Platform:
         self.kafka = kafka
         self._ports = _distinct_ports([(s, r) for s, roles in ROLES.items() for r in roles])
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
-        listening = listen("127.0.0.1", 0)
-        self.base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._proxy_stop = _serve_in_thread(Proxy(self._serving), listening)
+        self.base_url, stop_gateway = _serve_in_thread(Proxy(self._serving))
+        self._keyring_url, stop_keyring = _serve_in_thread(Proxy(self._serving, lambda _: "keyring"))
+        self._stop_proxies = (stop_gateway, stop_keyring)
         self._secrets = write_secrets(folder, self.base_url)
 
     def start_all(self) -> None:
@@ -113,7 +112,8 @@ class Platform:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._proxy_stop()
+        for stop in self._stop_proxies:
+            stop()
         for name in ROLES:
             self.postgres.drop_database(f"platform_{name}")
 
@@ -141,8 +141,8 @@ class Platform:
             "BROKER_URL": f"kafka://{self.kafka.bootstrap}",
             "TOPIC_PARTITIONS": "3",
             "PUBLIC_URL": self.base_url,
-            "JWKS_URL": f"http://127.0.0.1:{self._ports['exchange', 'serve']}/oauth/jwks",
-            "KEYRING_URL": f"http://127.0.0.1:{self._ports['keyring', 'serve']}",
+            "JWKS_URL": f"{self.base_url}/oauth/jwks",
+            "KEYRING_URL": self._keyring_url,
             "PORT": str(self._ports.get((service, role), 0)),
             **self._own_settings(service),
         }
@@ -202,8 +202,9 @@ def _distinct_ports(roles: list[Role]) -> dict[Role, int]:
     return ports
 
 
-def _serve_in_thread(proxy: Proxy, listening: socket.socket) -> Callable[[], None]:
-    """Serve the proxy beside the tests, which are synchronous; call what is returned to end it."""
+def _serve_in_thread(proxy: Proxy) -> tuple[str, Callable[[], None]]:
+    """Serve the proxy beside the tests, which are synchronous: its URL, and what to call to end it."""
+    listening = listen("127.0.0.1", 0)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(proxy, listening, stop),))
@@ -216,4 +217,4 @@ def _serve_in_thread(proxy: Proxy, listening: socket.socket) -> Callable[[], Non
         loop.close()
         listening.close()
 
-    return end
+    return f"http://127.0.0.1:{listening.getsockname()[1]}", end

@@ -20,17 +20,21 @@ OWNERS = {
 
 
 class Proxy:
-    """An ASGI application that passes requests on; what no other service owns is exchange's."""
+    """An ASGI application that passes requests on, to the replicas of a service in turn. By default the
+    service is that which owns the path."""
 
-    def __init__(self, ports_of: Callable[[str], Sequence[int]]) -> None:
+    def __init__(
+        self, ports_of: Callable[[str], Sequence[int]], owner_of: Callable[[str], str] | None = None
+    ) -> None:
         self._ports_of = ports_of
+        self._owner_of = owner_of or _owner
         self._turn = count()
         self._http = httpx.AsyncClient(timeout=120, trust_env=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = Response(status_code=503)
-        ports = self._ports_of(_owner(request.url.path))
+        ports = self._ports_of(self._owner_of(request.url.path))
         first = next(self._turn)
         for at in range(len(ports)):
             try:
@@ -56,6 +60,7 @@ class Proxy:
 
 
 def _owner(path: str) -> str:
+    """What no other service owns is exchange's."""
     for name, prefixes in OWNERS.items():
         if any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes):
             return name
