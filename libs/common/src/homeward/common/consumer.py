@@ -8,6 +8,7 @@ is halved until the one poison record stands alone, and only that is set aside. 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -39,6 +40,8 @@ class Consumer:
         self._parts = service.parts
         self._contracts: dict[str, type[Event]] = {c.TYPE: c for c in service.consumers}
         self._batch = batch
+        self._stopped = True
+        """Whether some stream may be stopped by a letter; only then is it worth asking after each batch."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until ``stop``; a broker or database that is away is waited for."""
@@ -63,8 +66,9 @@ class Consumer:
             with BATCH_SECONDS.labels(self._service.name).time():
                 await self._handle_patiently(records)
             await subscription.commit(records)
-        while await self._replay_due():
-            pass
+        if self._stopped or not records:
+            while await self._replay_due():
+                pass
 
     async def _handle_patiently(self, records: Sequence[Received]) -> None:
         """Handle, waiting in place for what passes by itself: order is kept, nothing set aside."""
@@ -110,12 +114,15 @@ class Consumer:
         for incoming in batch:
             await self._dispatch(incoming, tx)
         tx.incoming = None
+        for name, count in Counter(incoming.envelope.type for incoming in batch).items():
+            CONSUMED.labels(self._service.name, name).inc(count)
         await self._service.finish(tx)
         await tx.flush()
 
     async def _park(self, tx: Tx, records: Sequence[Received]) -> list[Received]:
         """Set aside what waits behind an open letter of its stream; the rest."""
-        stopped = await letters.stopped_streams(tx.db, self._service.name, records)
+        stopped = await letters.stopped_streams(tx.db, self._service.name)
+        self._stopped = bool(stopped)
         flowing = []
         for record in records:
             if (record.topic, letters.stream_of(record)) not in stopped:
@@ -141,9 +148,9 @@ class Consumer:
         contract = type(incoming.event)
         with span(f"{self._service.name} {contract.TYPE}", SpanKind.CONSUMER, incoming.envelope.traceparent):
             await self._service.consumers[contract](incoming.event, tx)
-        CONSUMED.labels(self._service.name, contract.TYPE).inc()
 
     async def _set_aside(self, record: Received, error: Exception) -> None:
+        self._stopped = True
         async with self._parts.engine.begin() as db:
             now = self._parts.clock()
             if await letters.set_aside(db, self._service.name, record, letters.POISON, where(error), now):

@@ -1,9 +1,13 @@
-"""PostgreSQL, by SQLAlchemy Core and asyncpg: engines, and which errors pass by themselves."""
+"""PostgreSQL, by SQLAlchemy Core and asyncpg: engines, rows in bulk, and which errors pass by themselves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from .broker import BrokerUnavailable
 from .keys import KeyringUnavailable
@@ -16,9 +20,30 @@ _TRANSIENT_KINDS = ("08", "53", "58")
 
 def create_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
     """An engine whose errors never show parameters (they are people's data)."""
-    return create_async_engine(
-        url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
-    )
+    engine = create_async_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size)
+    sa.event.listen(engine.sync_engine, "checkout", _must_be_open)
+    return engine
+
+
+def _must_be_open(connection: Any, *_: object) -> None:
+    """asyncpg knows when its server has gone, so there is no need to ask before every use (which is what
+    SQLAlchemy's ping does, in three round trips); then all connections made before are replaced."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+
+
+async def copy_in(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add ``rows``, all with the same columns, by COPY: a fraction of what as many INSERTs take. What the
+    database refuses is asyncpg's exception here."""
+    if not rows:
+        return
+    connection = (await db.get_raw_connection()).driver_connection
+    assert connection is not None
+    if not connection.is_in_transaction():
+        await db.execute(sa.select(1))  # SQLAlchemy begins a transaction with its own first statement
+    columns = list(rows[0])
+    records = [[row[column] for column in columns] for row in rows]
+    await connection.copy_records_to_table(table.name, records=records, columns=columns)
 
 
 def is_transient(error: BaseException) -> bool:

@@ -35,14 +35,11 @@ def stream_of(record: Received) -> str:
     return record.key.decode(errors="replace")
 
 
-async def stopped_streams(
-    db: AsyncConnection, consumer: str, records: Sequence[Received]
-) -> set[tuple[str, str]]:
-    """The (topic, stream) of ``records`` that have an open letter."""
-    topics = sorted({record.topic for record in records})
+async def stopped_streams(db: AsyncConnection, consumer: str) -> set[tuple[str, str]]:
+    """The (topic, stream) that have an open letter."""
     rows = await db.execute(
         sa.select(dead_letters.c.topic, dead_letters.c.stream)
-        .where(dead_letters.c.consumer == consumer, dead_letters.c.topic.in_(topics), _OPEN)
+        .where(dead_letters.c.consumer == consumer, _OPEN)
         .distinct()
     )
     return {(row.topic, row.stream) for row in rows}

@@ -23,7 +23,7 @@ from .problems import Problem
 from .telemetry import span
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:  # `async`, or FastAPI calls it in a thread
     """The parts of the service that answers ``request``."""
     parts: Parts = request.app.state.parts
     return parts

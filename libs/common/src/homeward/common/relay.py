@@ -57,6 +57,8 @@ class Relay:
         self._engine = engine
         self._broker = broker
         self._direct_url = direct_url
+        self._sent: Number | None = None
+        """The last one known to be on the topic; the next transaction moves the watermark there."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until ``stop``; what is away for a while (database, broker) is waited for."""
@@ -82,30 +84,33 @@ class Relay:
             if not await self.step():
                 await leadership.hear(0.5)
 
-    async def step(self) -> int:
-        """Number and publish one batch; how many were published."""
+    async def step(self, *, number: bool = True) -> int:
+        """Number and publish one batch; how many were published. The watermark follows with the next
+        step: until then a crash means that the batch is sent again, under the same numbers."""
         async with self._engine.begin() as db:
             await db.execute(_LOCK, {"shard": SHARD})
-            await db.execute(_NUMBER, {"shard": SHARD, "batch": BATCH})
-        return await self._publish()
-
-    async def _publish(self) -> int:
-        async with self._engine.connect() as db:
+            await self._move_watermark(db)
+            if number:
+                await db.execute(_NUMBER, {"shard": SHARD, "batch": BATCH})
             rows = (await db.execute(_unpublished())).all()
         if not rows:
             return 0
         await self._broker.publish([self._envelope(row).record(row.value) for row in rows])
-        async with self._engine.begin() as db:
-            # One that led before and does not know it yet may come here late: the watermark of
-            # another epoch is not its to move, and none goes back.
-            epoch, last = rows[-1].epoch, rows[-1].sequence
-            own = sa.and_(relay_state.c.shard == SHARD, relay_state.c.epoch == epoch)
-            await db.execute(
-                sa.update(relay_state).where(own, relay_state.c.published < last).values(published=last)
-            )
+        self._sent = (rows[-1].epoch, rows[-1].sequence)
         RELAY_PUBLISHED.labels(self._service).inc(len(rows))
-        RELAY_SEQUENCE.labels(self._service).set(last)
+        RELAY_SEQUENCE.labels(self._service).set(rows[-1].sequence)
         return len(rows)
+
+    async def _move_watermark(self, db: AsyncConnection) -> None:
+        if self._sent is None:
+            return
+        # One that led before and does not know it yet may come here late: the watermark of another
+        # epoch is not its to move, and none goes back.
+        epoch, last = self._sent
+        own = sa.and_(relay_state.c.shard == SHARD, relay_state.c.epoch == epoch)
+        await db.execute(
+            sa.update(relay_state).where(own, relay_state.c.published < last).values(published=last)
+        )
 
     async def open_epoch(self) -> None:
         """Go on in the current epoch, or in a new one if the topic is ahead of this database.
@@ -125,7 +130,7 @@ class Relay:
             extra={"epoch": newest[0] + 1, "topic_sequence": newest[1], "ours": state.numbered},
         )
         given = await self._given_after(ours)
-        while await self._publish():
+        while await self.step(number=False):
             pass
         async with self._engine.begin() as db:
             numbers = list(given.values())

@@ -37,6 +37,8 @@ from .keys import ClassKeys, Erased, KeySet, expand
 VERSION = 1
 _ENVELOPE = FieldClass.ENVELOPE
 _BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_encode_as_is = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class SealBroken(Exception):
@@ -67,11 +69,11 @@ class Draft:
 
 def canonical(value: object) -> bytes:
     """Canonical JSON bytes (see the module's text)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _encode(value)
     if not text.isascii() and _BEYOND_16_BITS.search(text):
         # RFC 8785 sorts by UTF-16 code units, Python by code points: they differ where a rare Chinese
         # character meets a full-width form, as may be in the column names of a list.
-        text = json.dumps(_sorted(value), separators=(",", ":"), ensure_ascii=False)
+        text = _encode_as_is(_sorted(value))
     return text.encode()
 
 

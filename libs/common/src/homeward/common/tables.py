@@ -17,6 +17,13 @@ def instant(name: str, **options: Any) -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=options.pop("nullable", False), **options)
 
 
+def stored_as_it_is(column: Column[Any]) -> None:
+    """Ciphertext does not get smaller, so PostgreSQL shall not try with every row: that is most of what
+    a COPY of them costs."""
+    alter = sa.DDL(f'ALTER TABLE {column.table.name} ALTER "{column.name}" SET STORAGE EXTERNAL')
+    sa.event.listen(column.table, "after_create", alter)
+
+
 outbox = sa.Table(
     "outbox",
     metadata,
@@ -34,6 +41,7 @@ outbox = sa.Table(
     sa.Index("outbox_numbered", "epoch", "sequence", unique=True),
 )
 """What the service said; kept, since it is also where the service reads its own sealed events."""
+stored_as_it_is(outbox.c.value)
 
 relay_state = sa.Table(
     "relay_state",

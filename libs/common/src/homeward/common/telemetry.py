@@ -8,6 +8,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -16,8 +17,10 @@ _tracer = trace.get_tracer("homeward")
 
 
 def configure(service: str, otlp_endpoint: str | None) -> None:
-    """Make spans in this process; send them to ``otlp_endpoint`` (its ``/v1/traces`` URL) if given."""
-    provider = TracerProvider(resource=Resource.create({"service.name": f"homeward-{service}"}))
+    """Make spans in this process and send them to ``otlp_endpoint`` (its ``/v1/traces`` URL). Without one
+    nothing is recorded, and a trace still goes through with its events."""
+    resource = Resource.create({"service.name": f"homeward-{service}"})
+    provider = TracerProvider(resource=resource, sampler=None if otlp_endpoint else ALWAYS_OFF)
     if otlp_endpoint:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint)))
     trace.set_tracer_provider(provider)

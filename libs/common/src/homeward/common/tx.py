@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .contracts import Event
+from .db import copy_in
 from .envelope import Envelope
 from .ids import new_id
 from .keys import Keyring, KeySet
@@ -61,7 +62,7 @@ class Tx:
         return await self.keyring.class_keys(sorted(set(subjects)), create=create)
 
     async def flush(self) -> None:
-        """Seal and write what was emitted: the keys in one call, the rows in one statement."""
+        """Seal and write what was emitted: the keys in one call, the rows in one COPY."""
         if not self._drafts:
             return
         subjects: set[str] = set().union(*(draft.subjects for draft, _, _ in self._drafts))
@@ -79,5 +80,5 @@ class Tx:
             for draft, actor, traceparent in self._drafts
         ]
         self._drafts.clear()
-        await self.db.execute(sa.insert(outbox), rows)
+        await copy_in(self.db, outbox, rows)
         await self.db.execute(sa.text(f"NOTIFY {OUTBOX_CHANNEL}"))

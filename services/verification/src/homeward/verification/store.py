@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, LargeBinary, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts.verification import LinkBasis
-from homeward.common.tables import instant
+from homeward.common.tables import instant, stored_as_it_is
 
 metadata = sa.MetaData()
 
@@ -32,6 +32,7 @@ reports = sa.Table(
     Column("sealed", LargeBinary),
 )
 """``sealed`` is the record's value exactly as it came; NULL once its keys are destroyed."""
+stored_as_it_is(reports.c.sealed)
 
 links = sa.Table(
     "links",

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS log_partitions (
     topic text, partition int, next_offset bigint NOT NULL DEFAULT 0, PRIMARY KEY (topic, partition));
 CREATE TABLE IF NOT EXISTS log_records (
     topic text, partition int, "offset" bigint, key bytea NOT NULL, headers bytea NOT NULL,
-    value bytea NOT NULL, PRIMARY KEY (topic, partition, "offset"));
+    value bytea STORAGE EXTERNAL NOT NULL, PRIMARY KEY (topic, partition, "offset"));
 CREATE TABLE IF NOT EXISTS log_positions (
     "group" text, topic text, partition int, "offset" bigint NOT NULL,
     PRIMARY KEY ("group", topic, partition));

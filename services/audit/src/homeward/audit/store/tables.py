@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Text, Uuid
 
-from homeward.common.tables import instant
+from homeward.common.tables import instant, stored_as_it_is
 
 metadata = sa.MetaData()
 
@@ -51,3 +51,4 @@ records = sa.Table(
     sa.Index("records_by_source", "source", "index"),
 )
 """The records behind the entries, as published: personal fields in them are sealed."""
+stored_as_it_is(records.c.value)

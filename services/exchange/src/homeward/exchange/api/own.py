@@ -30,17 +30,17 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 """A name for people, on one line."""
 
 
-def judge_of(parts: ServiceParts) -> Judge:
+async def judge_of(parts: ServiceParts) -> Judge:
     """The policies and what else deciding needs."""
     return cast(Judge, parts.own["judge"])
 
 
-def issuer_of(parts: ServiceParts) -> Issuer:
+async def issuer_of(parts: ServiceParts) -> Issuer:
     """The token issuer."""
     return cast(Issuer, parts.own["issuer"])
 
 
-def settings_of(parts: ServiceParts) -> Settings:
+async def settings_of(parts: ServiceParts) -> Settings:
     """Exchange's own settings."""
     return cast(Settings, parts.settings)
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from homeward.common.tables import instant
+from homeward.common.tables import instant, stored_as_it_is
 
 metadata = sa.MetaData()
 
@@ -86,6 +86,7 @@ events = sa.Table(
 )
 """Case events as they came, sealed. ``report_id`` is the report they speak of; a report's own event has
 no person until verification names one. ``told``: the agencies for which a decision was recorded."""
+stored_as_it_is(events.c.value)
 
 consents = sa.Table(
     "consents",
