@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -10,12 +11,11 @@ from aiokafka import AIOKafkaProducer
 from harness.world import World
 from homeward.common.broker import open_broker
 from homeward.common.envelope import Envelope, Record, topic_of
-from homeward.common.main import relay_of
 from homeward.common.relay import BATCH, Relay
 from homeward.intake.app import create_service
 from homeward.intake.settings import Settings
 
-from .ground import OUTBOX, Ground, Row, batches, connection, copy, plain, reports, rows_of
+from .ground import OUTBOX, Ground, Row, batches, connection, copy, reports, rows_of
 from .pairs import Hop, Meter
 
 TOPIC = topic_of("intake")
@@ -27,7 +27,7 @@ _NUMBERED = "UPDATE outbox SET epoch = 1, sequence = position WHERE position BET
 async def embedded(ground: Ground) -> AsyncIterator[Hop]:
     """Floor: COPY of the log's rows, and one UPDATE of the outbox, a batch."""
     async with ground.world("relaying") as world, connection(world) as db:
-        relay = relay_of(await world.start(create_service, Settings))
+        relay = Relay(await world.start(create_service, Settings))
         waiting = await _sealed(world, ground)
 
         async def clear() -> None:
@@ -61,7 +61,7 @@ async def on_kafka(ground: Ground, bootstrap: str) -> AsyncIterator[Hop]:
         waiting = await _sealed(world, ground)
         broker = open_broker(f"kafka://{bootstrap}")
         await broker.ensure_topics([TOPIC])
-        relay = Relay("intake", service.parts.engine, broker, direct_url=plain(world.database))
+        relay = Relay(replace(service, parts=replace(service.parts, broker=broker)))
         records = batches([_record(row, number) for number, row in enumerate(waiting, 1)], BATCH)
         producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,

@@ -20,11 +20,11 @@ if str(TINY) not in sys.path:
     sys.path.append(str(TINY))  # `homeward` is a namespace: its parts may lie anywhere
 
 if TYPE_CHECKING:
-    from .tiny.homeward.tiny.app import NoteTaken, Settings, create_service, on_report_received
+    from .tiny.homeward.tiny.app import NoteTaken, Settings, create_service, notes, on_report_received
 else:
-    from homeward.tiny.app import NoteTaken, Settings, create_service, on_report_received
+    from homeward.tiny.app import NoteTaken, Settings, create_service, notes, on_report_received
 
-__all__ = ["TINY", "NoteTaken", "Settings", "create_service", "on_report_received"]
+__all__ = ["TINY", "NoteTaken", "Settings", "create_service", "notes", "on_report_received"]
 
 T = TypeVar("T")
 LIMIT = 20.0

@@ -5,11 +5,12 @@ import logging
 import pytest
 
 from harness.world import World
+from homeward.common.contracts import DatabaseRestored
 from homeward.common.envelope import Record
-from homeward.common.main import relay_of
 from homeward.common.parts import Service
 from homeward.common.relay import Relay
 
+from .noting import NoteTaken
 from .test_relay import TOPIC, first_copies, numbers, published, say
 
 
@@ -51,15 +52,22 @@ async def test_a_database_that_is_behind_its_topic_opens_a_new_epoch(
     later = await say(service, 3)
     with caplog.at_level(logging.ERROR):
         await world.relay(service)
-    assert [r.message for r in caplog.records] == ["topic is ahead of this database (a restore?): new epoch"]
-    assert await state(world, service) == (2, 3, 3)
+    assert [r.message for r in caplog.records] == [
+        "topic is ahead of this database (a restore?): new epoch",
+        "what this database had lost is read again",
+    ]
+    assert await state(world, service) == (2, 4, 4)
     found = await published(world)
     assert numbers(found, 1) == list(range(1, 11))
-    assert numbers(found, 2) == [1, 2, 3]
-    assert [e.id for e in sorted(found, key=lambda e: e.sequence) if e.source.endswith("/2")] == later
+    assert numbers(found, 2) == [1, 2, 3, 4]
+    new = [e for e in sorted(found, key=lambda e: e.sequence) if e.source.endswith("/2")]
+    assert [e.id for e in new if e.type == NoteTaken.TYPE] == later
+    [said] = await world.said(service, DatabaseRestored)
+    assert (said.service, said.epoch, said.last_sequence, said.read_again) == ("tiny", 2, 10, 4)
+    assert len(await world.said(service, NoteTaken)) == 13, "the outbox has all that was ever said"
     await say(service, 1)
     await world.relay(service)
-    assert await state(world, service) == (2, 4, 4)
+    assert await state(world, service) == (2, 5, 5)
 
 
 async def test_an_event_that_was_published_before_keeps_the_number_it_had(
@@ -75,8 +83,8 @@ async def test_an_event_that_was_published_before_keeps_the_number_it_had(
     found = await published(world)
     assert {e.id: (e.source, e.sequence) for e in found if e.id in before} == before
     assert numbers(first_copies(found), 1) == list(range(1, len(said) + 1))
-    assert numbers(found, 2) == [1, 2, 3, 4, 5]
-    assert {e.id for e in found} == {*said, *later}
+    assert numbers(found, 2) == [1, 2, 3, 4, 5, 6]
+    assert {e.id for e in found if e.type == NoteTaken.TYPE} == {*said, *later}
     unnumbered = "SELECT count(*) FROM outbox WHERE sequence IS NULL"
     assert await world.execute(service, unnumbered) == [(0,)]
 
@@ -89,14 +97,14 @@ async def test_a_second_restore_opens_a_third_epoch(world: World, service: Servi
         await world.execute(service, "UPDATE outbox SET epoch = 1 WHERE sequence IS NOT NULL")
         await say(service, 2)
         await world.relay(service)
-        assert await state(world, service) == (epoch, 2, 2)
+        assert await state(world, service) == (epoch, 3, 3)
 
 
 async def test_one_that_led_in_the_old_epoch_does_not_move_the_new_ones_watermark(
     world: World, service: Service
 ) -> None:
     await say(service, 50)
-    late: Relay = relay_of(service)
+    late: Relay = Relay(service)
     await late.open_epoch()
 
     class NewEpochMeanwhile:

@@ -17,8 +17,8 @@ from harness.world import World
 from homeward.common.broker import Broker, BrokerUnavailable
 from homeward.common.envelope import Envelope, Record, topic_of
 from homeward.common.ids import new_id
-from homeward.common.main import relay_of
 from homeward.common.parts import Service
+from homeward.common.relay import Relay
 
 from .noting import NoteTaken, running, until
 
@@ -90,7 +90,7 @@ async def test_numbers_have_no_gaps_however_transactions_commit(world: World, se
 async def test_each_stream_keeps_the_order_of_its_commits(world: World, service: Service) -> None:
     streams = [new_id() for _ in range(5)]
     said: dict[str, list[UUID]] = defaultdict(list)
-    async with running(relay_of(service).run):
+    async with running(Relay(service).run):
         for n in range(60):
             stream = streams[n % 5]
             said[str(stream)] += await say(service, 1 + n % 3, stream)
@@ -136,7 +136,7 @@ async def test_what_is_sent_again_after_a_crash_has_the_same_number(
     crashing = replace(
         service, parts=replace(service.parts, broker=cast(Broker, Crashing(world.broker, **{when: True})))
     )
-    relay = relay_of(crashing)
+    relay = Relay(crashing)
     await relay.open_epoch()
     with pytest.raises(Crash):
         await relay.step()
@@ -156,7 +156,7 @@ async def test_two_relays_at_once_do_no_harm(world: World, service: Service) -> 
     """One that was cut off does not know it for a moment: what it still does must stand beside the other."""
     said: dict[str, list[UUID]] = defaultdict(list)
     streams = [new_id() for _ in range(4)]
-    relays = [relay_of(service), relay_of(service)]
+    relays = [Relay(service), Relay(service)]
     for relay in relays:
         await relay.open_epoch()
     for n in range(12):
@@ -192,7 +192,7 @@ async def test_one_relay_leads_and_another_follows_when_it_is_cut_off(
     world: World, service: Service, database: str
 ) -> None:
     said: dict[str, list[UUID]] = defaultdict(list)
-    async with running(relay_of(service).run, relay_of(service).run):
+    async with running(Relay(service).run, Relay(service).run):
         for round_ in range(3):
             [leader] = await until(lambda: leaders(database))
             for n in range(10):
@@ -212,7 +212,7 @@ async def test_the_relay_waits_for_a_database_that_is_away(
     world: World, service: Service, postgres: Postgres
 ) -> None:
     said = {"": await say(service, 3)}
-    async with running(relay_of(service).run):
+    async with running(Relay(service).run):
         await until(lambda: all_published(world, said))
         await asyncio.to_thread(postgres.restart)
         said["later"] = await until(lambda: say_patiently(service))
@@ -237,4 +237,4 @@ async def test_a_mistake_ends_the_relay_rather_than_go_round_for_ever(service: S
     async with service.parts.engine.begin() as db:
         await db.execute(sa.text("DROP TABLE relay_state"))
     with pytest.raises(sa.exc.ProgrammingError):
-        await asyncio.wait_for(relay_of(service).run(asyncio.Event()), 10)
+        await asyncio.wait_for(Relay(service).run(asyncio.Event()), 10)

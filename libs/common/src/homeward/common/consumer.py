@@ -17,13 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import dead_letters as letters
 from . import inbox
-from .broker import Subscription, TopicPartition
+from .broker import BrokerUnavailable, Positions, Subscription, TopicPartition
 from .contracts import Event, SubjectErased
 from .db import is_transient
 from .envelope import Envelope, Received, topics_of
 from .logs import where
 from .metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
 from .parts import Service
+from .restoring import until_read_again
 from .sealing import Sealed
 from .telemetry import span
 from .tx import Incoming, Tx
@@ -49,9 +50,10 @@ class Consumer:
         pause = 0.1
         while not stop.is_set():
             try:
+                await self._catch_up(await self._parts.broker.committed(self._service.name, topics), stop)
                 async with self._parts.broker.subscribe(self._service.name, topics) as subscription:
                     while not stop.is_set():
-                        await self._step(subscription)
+                        await self._step(subscription, stop)
                         pause = 0.1
             except Exception as error:
                 if not is_transient(error):
@@ -60,15 +62,33 @@ class Consumer:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3.0)
 
-    async def _step(self, subscription: Subscription) -> None:
+    async def _step(self, subscription: Subscription, stop: asyncio.Event) -> None:
         records = await subscription.poll(self._batch, 0.5)
         if records:
+            await self._catch_up(_firsts(records), stop)
             with BATCH_SECONDS.labels(self._service.name).time():
                 await self._handle_patiently(records)
             await subscription.commit(records)
         if self._stopped or not records:
             while await self._replay_due():
                 pass
+
+    async def _catch_up(self, ends: Positions, stop: asyncio.Event) -> None:
+        """Handle what comes before ``ends``, if this database has not: it may be older than the broker's
+        account of it (a restore). Then the relay has to read our own events again first, or what was
+        done once would be done twice."""
+        async with self._parts.engine.connect() as db:
+            done = dict(await inbox.positions(db, self._service.name))
+        if all(done.get(at, 0) >= end for at, end in ends.items()):
+            return
+        await until_read_again(self._parts, stop)
+        for at, end in ends.items():
+            while not stop.is_set() and (start := done.get(at, 0)) < end:
+                records = await self._parts.broker.read(at, start, min(self._batch, end - start))
+                if not records:
+                    raise BrokerUnavailable("records that were committed are not there")
+                await self._handle_patiently(records)
+                done[at] = records[-1].offset + 1
 
     async def _handle_patiently(self, records: Sequence[Received]) -> None:
         """Handle, waiting in place for what passes by itself: order is kept, nothing set aside."""
@@ -105,6 +125,7 @@ class Consumer:
             db, self._parts.clock(), self._service.name, f"service:{self._service.name}", self._parts.keyring
         )
         if not replay:
+            await inbox.advance(db, self._service.name, records)
             records = await self._park(tx, records)
         envelopes = [(Envelope.of(record), record) for record in records]
         ours = {e.id: (e, r) for e, r in envelopes if e.type in self._contracts}  # each id once
@@ -153,6 +174,7 @@ class Consumer:
         self._stopped = True
         async with self._parts.engine.begin() as db:
             now = self._parts.clock()
+            await inbox.advance(db, self._service.name, [record])
             if await letters.set_aside(db, self._service.name, record, letters.POISON, where(error), now):
                 DEAD_LETTERS.labels(self._service.name, letters.POISON).inc()
                 place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
@@ -179,3 +201,11 @@ class Consumer:
                 await letters.mark(db, letter.id, letters.POISON, where(error))
             log.exception("retry of a dead letter failed", extra={"letter": letter.id})
         return True
+
+
+def _firsts(records: Sequence[Received]) -> Positions:
+    """Where these begin in each partition."""
+    firsts: dict[TopicPartition, int] = {}
+    for record in records:
+        firsts.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+    return firsts

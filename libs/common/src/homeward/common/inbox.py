@@ -1,12 +1,15 @@
-"""Which events a consumer has handled; in the same transaction as their effect."""
+"""Which events a consumer has handled, and how far it is; in the same transaction as their effect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from .broker import TopicPartition
+from .envelope import Received
 from .tables import inbox
+from .tables import positions as positions_table
 
 _CLAIM = sa.text(
     "INSERT INTO inbox (consumer, event_id) SELECT :consumer, unnest(CAST(:ids AS uuid[])) "
@@ -24,6 +27,42 @@ async def claim(db: AsyncConnection, consumer: str, event_ids: Sequence[UUID]) -
         return set()
     claimed = await db.execute(_CLAIM, {"consumer": consumer, "ids": sorted(set(event_ids))})
     return set(claimed.scalars())
+
+
+_ADVANCE = sa.text("""
+    INSERT INTO inbox_positions AS p (consumer, topic, partition, next_offset)
+    SELECT :consumer, * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]),
+                                    CAST(:offsets AS bigint[]))
+    ON CONFLICT (consumer, topic, partition)
+    DO UPDATE SET next_offset = greatest(p.next_offset, excluded.next_offset)
+""")
+
+
+async def advance(db: AsyncConnection, consumer: str, records: Sequence[Received]) -> None:
+    """All up to these records is handled, or set aside; a position never goes back."""
+    ends = {
+        TopicPartition(r.topic, r.partition): r.offset + 1 for r in sorted(records, key=lambda r: r.offset)
+    }
+    if ends:
+        places = sorted(ends)  # one order for all
+        await db.execute(
+            _ADVANCE,
+            {
+                "consumer": consumer,
+                "topics": [at.topic for at in places],
+                "partitions": [at.partition for at in places],
+                "offsets": [ends[at] for at in places],
+            },
+        )
+
+
+async def positions(db: AsyncConnection, consumer: str) -> Mapping[TopicPartition, int]:
+    """By partition, the first record that is not handled; 0 for those that are not here."""
+    table = positions_table
+    found = await db.execute(
+        sa.select(table.c.topic, table.c.partition, table.c.next_offset).where(table.c.consumer == consumer)
+    )
+    return {TopicPartition(row.topic, row.partition): row.next_offset for row in found}
 
 
 async def handled(db: AsyncConnection, consumer: str) -> int:

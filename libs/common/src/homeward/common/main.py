@@ -29,6 +29,7 @@ from .logs import where
 from .migrate import upgrade
 from .parts import Parts, Service
 from .relay import Relay
+from .restoring import until_read_again
 from .settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ async def _run(role: str, service: Service) -> None:
         if role == "consume":
             loops += consume_loops(service)
         elif role == "relay":
-            loops.append(relay_of(service).run)
+            loops.append(Relay(service).run)
         broker = role != "serve"
         if not await until_migrated(service, stop, broker=broker):
             return
@@ -140,13 +141,18 @@ def consume_loops(service: Service) -> list[Loop]:
     loops = list(service.background)
     if service.consumers:
         loops.append(Consumer(service).run)
-    return loops
+    return [_once_whole(service.parts, loop) for loop in loops]
 
 
-def relay_of(service: Service) -> Relay:
-    """The service's relay."""
-    parts = service.parts
-    return Relay(service.name, parts.engine, parts.broker, direct_url=parts.settings.direct_database_url)
+def _once_whole(parts: Parts, loop: Loop) -> Loop:
+    """The loop, begun once the database is as new as what it told others (it may have been restored)."""
+
+    async def begin(stop: asyncio.Event) -> None:
+        await until_read_again(parts, stop)
+        if not stop.is_set():
+            await loop(stop)
+
+    return begin
 
 
 async def until_migrated(service: Service, stop: asyncio.Event, *, broker: bool) -> bool:

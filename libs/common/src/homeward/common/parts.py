@@ -57,6 +57,8 @@ class Service:
     consumers: Mapping[type[Event], Handler] = field(default_factory=dict)
     prepare: Callable[[Sequence[Incoming], Tx], Awaitable[None]] = _nothing
     """Before a batch's handlers: all locks in one ordered statement, all look-ups in a few."""
+    restores: Mapping[type[Event], Handler] = field(default_factory=dict)
+    """What makes of an event of its own the state that the event tells of, in a database that has lost it."""
     finish: Callable[[Tx], Awaitable[None]] = _nothing
     """After a batch's handlers: what is better done once than once an event."""
     ready: Callable[[], Awaitable[str | None]] = _nothing

@@ -20,7 +20,9 @@ def instant(name: str, **options: Any) -> Column[Any]:
 def stored_as_it_is(column: Column[Any]) -> None:
     """Ciphertext does not get smaller, so PostgreSQL shall not try with every row: that is most of what
     a COPY of them costs."""
-    alter = sa.DDL(f'ALTER TABLE {column.table.name} ALTER "{column.name}" SET STORAGE EXTERNAL')
+    alter = sa.DDL(  # type: ignore[no-untyped-call]
+        f'ALTER TABLE {column.table.name} ALTER "{column.name}" SET STORAGE EXTERNAL'
+    )
     sa.event.listen(column.table, "after_create", alter)
 
 
@@ -60,6 +62,16 @@ inbox = sa.Table(
     Column("event_id", Uuid, primary_key=True),
 )
 """What was handled, so that it is handled once."""
+
+positions = sa.Table(
+    "inbox_positions",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)
+"""Before which record all were handled: beside the broker's own account, to notice a restored database."""
 
 dead_letters = sa.Table(
     "dead_letters",

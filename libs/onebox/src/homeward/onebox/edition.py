@@ -16,9 +16,10 @@ from homeward.common.auth import IssuerVerifier
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.db import create_engine
 from homeward.common.envelope import topic_of
-from homeward.common.main import CannotListen, consume_loops, listen, relay_of, serve, together
+from homeward.common.main import CannotListen, consume_loops, listen, serve, together
 from homeward.common.migrate import upgrade
 from homeward.common.parts import Service
+from homeward.common.relay import Relay
 from homeward.common.secret_files import SecretUnusable
 from homeward.exchange import app as exchange
 from homeward.exchange.settings import Settings as ExchangeSettings
@@ -142,7 +143,7 @@ async def run(
             async with open_edition(data, base_url) as edition:
                 services = edition.services
                 gateway = Gateway(services, {s.name: http.create_app(facing_others(s)) for s in services})
-                loops = [loop for s in services for loop in (relay_of(s).run, *consume_loops(s))]
+                loops = [loop for s in services for loop in (Relay(s).run, *consume_loops(s))]
                 try:
                     await together(
                         stop,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from homeward.common import inbox
 from homeward.common.broker import TopicPartition
 from homeward.common.db import is_transient
 from homeward.common.parts import Parts
@@ -47,9 +48,10 @@ class Watch:
         if not self._begun:  # feeds wait for us from now on, whatever we find
             await self._note(_LONG_AGO)
             self._begun = True
-        broker, now = self._parts.broker, self._parts.clock()
-        ends = await broker.end_positions(self._topics)
-        done = await broker.committed(self._parts.name, self._topics)
+        now = self._parts.clock()
+        ends = await self._parts.broker.end_positions(self._topics)
+        async with self._parts.engine.connect() as db:
+            done = await inbox.positions(db, self._parts.name)
         if _handled(ends, done):
             await self._note(now)
         elif self._at is not None and _handled(self._ends, done):

@@ -23,7 +23,7 @@ from .exchange import (
 )
 from .intake import ReportReceived, StatedConsent
 from .keyring import KeysHandedOut, SubjectErased
-from .operations import DeadLetterRetried, DeadLetterSkipped, HistoryRead
+from .operations import DatabaseRestored, DeadLetterRetried, DeadLetterSkipped, HistoryRead
 from .referral import (
     CaseClosed,
     CaseOpened,
@@ -44,6 +44,7 @@ __all__ = [
     "CaseOpened",
     "ConsentGranted",
     "ConsentWithdrawn",
+    "DatabaseRestored",
     "DeadLetterRetried",
     "DeadLetterSkipped",
     "Event",

@@ -29,6 +29,22 @@ class DeadLetterRetried(_DeadLetterEvent):
     TYPE = "homeward.dead-letter.retried.v1"
 
 
+class DatabaseRestored(Event):
+    """A service's database was older than its topic: it goes on as a new source."""
+
+    TYPE = "homeward.database.restored.v1"
+    SERVICE: ClassVar[str | None] = None
+    STREAM = "service"
+
+    service: Annotated[str, FieldClass.ENVELOPE]
+    epoch: Annotated[int, FieldClass.ENVELOPE]
+    """The new one."""
+    last_sequence: Annotated[int, FieldClass.ENVELOPE]
+    """The newest of the epochs before, by the topic."""
+    read_again: Annotated[int, FieldClass.ENVELOPE]
+    """How many of its own events the database had lost."""
+
+
 class HistoryRead(Event):
     """An auditor read stored events or their proofs."""
 
