@@ -9,7 +9,7 @@ is halved until the one poison record stands alone, and only that is set aside. 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from time import perf_counter
 
 from opentelemetry.trace import SpanKind
@@ -50,8 +50,8 @@ class Consumer:
         while not stop.is_set():
             try:
                 async with self._parts.broker.subscribe(self._service.name, topics) as subscription:
-                    while not stop.is_set():
-                        await self._step(subscription)
+                    async for records in self._polled(subscription, stop):
+                        await self._step(records, subscription)
                         pause = 0.1
             except Exception as error:
                 if not is_transient(error):
@@ -60,8 +60,21 @@ class Consumer:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3.0)
 
-    async def _step(self, subscription: Subscription) -> None:
-        records = await subscription.poll(self._batch, 0.5)
+    async def _polled(
+        self, subscription: Subscription, stop: asyncio.Event
+    ) -> AsyncIterator[Sequence[Received]]:
+        """Polls until ``stop``; the next one is on its way while the last one's records are handled."""
+        coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
+        try:
+            while not stop.is_set():
+                records = await coming
+                coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
+                yield records
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
+
+    async def _step(self, records: Sequence[Received], subscription: Subscription) -> None:
         if records:
             with BATCH_SECONDS.labels(self._service.name).time():
                 await self._handle_patiently(records)
