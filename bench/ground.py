@@ -1,5 +1,6 @@
 """What all hops stand on: a PostgreSQL that syncs every commit, worlds in it, and reports to work with."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -10,8 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
+from harness.kafka import Kafka, start_kafka
 from harness.world import ALL_CLASSES, MemoryKeyring, World, open_world
+from homeward.common.broker import open_broker
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.contracts import ReportReceived, StatedConsent
 from homeward.common.ids import new_id
@@ -44,13 +49,33 @@ class ReadyKeyring(MemoryKeyring):
         return {subject: self._given[subject] for subject in subjects if subject in self._given}
 
 
-@dataclass(frozen=True)
+class NotHere(Exception):
+    """A server that a hop needs cannot be had on this machine; the message says why."""
+
+
+@dataclass
 class Ground:
-    """One server for all hops, and how much is to be done on it."""
+    """One server of each kind for all hops, and how much is to be done on them."""
 
     postgres: EmbeddedPostgres
     folder: Path
     quick: bool
+    _kafka: Kafka | None = None
+
+    def kafka(self) -> str:
+        """The address of Kafka, which is started when first asked for; NotHere."""
+        if self._kafka is None:
+            try:
+                self._kafka = start_kafka()
+            except pytest.skip.Exception as reason:
+                raise NotHere(str(reason)) from None
+        return self._kafka.bootstrap
+
+    def stop(self) -> None:
+        """Stop what was started."""
+        if self._kafka is not None:
+            self._kafka.stop()
+        self.postgres.stop()
 
     def count(self, usual: int, quick: int) -> int:
         """How many units a run has."""
@@ -65,17 +90,37 @@ class Ground:
             world.keyring = ReadyKeyring()
             yield world
 
+    @asynccontextmanager
+    async def world_on_kafka(self, name: str) -> AsyncIterator[World]:
+        """The same on Kafka, with empty topics."""
+        await _forget_topics(self.kafka())
+        async with self.world(name) as world:
+            await world.broker.close()
+            world.broker = open_broker(f"kafka://{self.kafka()}")
+            yield world
+
+
+async def _forget_topics(bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        while ours := [topic for topic in await admin.list_topics() if topic.startswith("homeward.")]:
+            await admin.delete_topics(ours)
+            await asyncio.sleep(0.2)
+    finally:
+        await admin.close()
+
 
 @contextmanager
 def open_ground(quick: bool) -> Iterator[Ground]:
     """Onebox's server, since it keeps PostgreSQL's own settings: the tests' one runs without fsync."""
     with TemporaryDirectory(prefix="homeward-bench-") as name:
         folder = Path(name)
-        postgres = EmbeddedPostgres(folder / "postgres")
+        ground = Ground(EmbeddedPostgres(folder / "postgres"), folder, quick)
         try:
-            yield Ground(postgres, folder, quick)
+            yield ground
         finally:
-            postgres.stop()
+            ground.stop()
 
 
 @asynccontextmanager

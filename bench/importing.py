@@ -63,7 +63,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
                         await copy(db, "reports", REPORTS, report_rows)
                         await copy(db, "outbox", OUTBOX, sealed)
 
-            yield Hop("import", "rows", len(cells), ours, floor)
+            yield Hop("import", "rows", len(cells), ours, floor, 0.4, 1_000)
 
 
 def _as_csv(cells: list[dict[str, str]]) -> bytes:

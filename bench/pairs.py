@@ -43,6 +43,10 @@ class Hop:
     """Units of one run; the same for both."""
     ours: Run
     floor: Run
+    goal: float | None = None
+    """The ratio it is to have."""
+    goal_rate: int | None = None
+    """Units a second it is to have, whatever the floor."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class Result:
         """Ours as a share of the floor's rate, pair by pair."""
         return [floor / ours for ours, floor in self.pairs]
 
+    def _met(self, ratio: float, rate: float) -> bool | None:
+        if self.hop.goal is None:
+            return None
+        return ratio >= self.hop.goal and rate >= (self.hop.goal_rate or 0)
+
     def summary(self) -> dict[str, Any]:
         """What the report says."""
         ours, floor = zip(*self.pairs, strict=True)
@@ -70,6 +79,9 @@ class Result:
             "ratio": round(median(self.ratios), 3),
             "ratio_min": round(min(self.ratios), 3),
             "ratio_max": round(max(self.ratios), 3),
+            "goal": self.hop.goal,
+            "goal_per_second": self.hop.goal_rate,
+            "met": self._met(median(self.ratios), self.hop.count / median(ours)),
             "seconds": [{"ours": round(o, 4), "floor": round(f, 4)} for o, f in self.pairs],
         }
 

@@ -70,7 +70,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
                     for number in range(pages):
                         await _read(db, number * PAGE, keys, read[number])
 
-            yield Hop(f"feed page of {PAGE}", "events", pages * PAGE, ours, floor)
+            yield Hop(f"feed page of {PAGE}", "events", pages * PAGE, ours, floor, 0.5)
 
 
 async def _fill(world: World, service: Service, count: int) -> None:

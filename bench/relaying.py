@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from harness.world import World
-from homeward.common.broker import open_broker
 from homeward.common.envelope import Envelope, Record, topic_of
 from homeward.common.relay import BATCH, Relay
 from homeward.intake.app import create_service
@@ -19,6 +17,7 @@ from .ground import OUTBOX, Ground, Row, batches, connection, copy, reports, row
 from .pairs import Hop, Meter
 
 TOPIC = topic_of("intake")
+GOAL = 0.7
 LOG = "topic, partition, offset, key, headers, value"
 _NUMBERED = "UPDATE outbox SET epoch = 1, sequence = position WHERE position BETWEEN $1 AND $2"
 
@@ -50,21 +49,18 @@ async def embedded(ground: Ground) -> AsyncIterator[Hop]:
                     await copy(db, "log_records", LOG, batch)
                     await _number(db, number)
 
-        yield Hop("relay, embedded log", "events", len(waiting), ours, floor)
+        yield Hop("relay, embedded log", "events", len(waiting), ours, floor, GOAL)
 
 
 @asynccontextmanager
-async def on_kafka(ground: Ground, bootstrap: str) -> AsyncIterator[Hop]:
+async def on_kafka(ground: Ground) -> AsyncIterator[Hop]:
     """Floor: the records produced by aiokafka, set up as ours, and one UPDATE of the outbox, a batch."""
-    async with ground.world("relaying_kafka") as world, connection(world) as db:
-        service = await world.start(create_service, Settings)
+    async with ground.world_on_kafka("relaying_kafka") as world, connection(world) as db:
+        relay = Relay(await world.start(create_service, Settings))
         waiting = await _sealed(world, ground)
-        broker = open_broker(f"kafka://{bootstrap}")
-        await broker.ensure_topics([TOPIC])
-        relay = Relay(replace(service, parts=replace(service.parts, broker=broker)))
         records = batches([_record(row, number) for number, row in enumerate(waiting, 1)], BATCH)
         producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            bootstrap_servers=ground.kafka(),
             acks="all",
             enable_idempotence=True,
             max_batch_size=1 << 20,
@@ -86,10 +82,9 @@ async def on_kafka(ground: Ground, bootstrap: str) -> AsyncIterator[Hop]:
                     await _number(db, number)
 
         try:
-            yield Hop("relay, Kafka", "events", len(waiting), ours, floor)
+            yield Hop("relay, Kafka", "events", len(waiting), ours, floor, GOAL)
         finally:
             await producer.stop()
-            await broker.close()
 
 
 async def _sealed(world: World, ground: Ground) -> list[Row]:

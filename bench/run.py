@@ -5,19 +5,16 @@ import asyncio
 import json
 import os
 import platform
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from harness.kafka import start_kafka
 from homeward.common import telemetry
 
 from . import consuming, importing, reading, relaying, sequencing
-from .ground import Ground, open_ground
+from .ground import Ground, NotHere, open_ground
 from .pairs import Hop, measure, profile
 
 REPORT = Path("build/bench/report.json")
@@ -25,29 +22,14 @@ PAIRS = 7
 PROFILE_LINES = 40
 
 
-class NotHere(Exception):
-    """A server that a hop needs cannot be had on this machine; the message says why."""
-
-
-@asynccontextmanager
-async def relay_on_kafka(ground: Ground) -> AsyncIterator[Hop]:
-    """Kafka runs for its own hop only: it takes memory and a core to start."""
-    try:
-        kafka = await asyncio.to_thread(start_kafka)
-    except pytest.skip.Exception as reason:
-        raise NotHere(str(reason)) from None
-    try:
-        async with relaying.on_kafka(ground, kafka.bootstrap) as hop:
-            yield hop
-    finally:
-        await asyncio.to_thread(kafka.stop)
-
-
 HOPS: Mapping[str, Callable[[Ground], AbstractAsyncContextManager[Hop]]] = {
     "import": importing.hop,
     "relay-embedded": relaying.embedded,
-    "relay-kafka": relay_on_kafka,
-    "consumer": consuming.hop,
+    "relay-kafka": relaying.on_kafka,
+    "verification": consuming.hop_of(consuming.VERIFICATION),
+    "matching": consuming.hop_of(consuming.MATCHING),
+    "referral": consuming.hop_of(consuming.REFERRAL),
+    "exchange": consuming.hop_of(consuming.EXCHANGE),
     "audit": sequencing.hop,
     "feed": reading.hop,
 }
@@ -78,7 +60,11 @@ async def run(names: list[str], ground: Ground, *, profiling: bool) -> dict[str,
 def _line(result: Mapping[str, Any]) -> str:
     rates = f"{result['ours_per_second']:>9,} {result['floor_per_second']:>9,} {result['unit'] + '/s':<10}"
     spread = f"({result['ratio_min']:.0%}–{result['ratio_max']:.0%})"
-    return f"{result['hop']:<22} {rates} {result['ratio']:>5.0%} {spread}"
+    goal = "" if result["goal"] is None else f"{result['goal']:.0%}"
+    if result["goal_per_second"]:
+        goal += f", {result['goal_per_second']:,}/s"
+    met = {None: "", True: "met", False: "NOT MET"}[result["met"]]
+    return f"{result['hop']:<24} {rates} {result['ratio']:>5.0%} {spread:<12} {goal:<12} {met}"
 
 
 def main() -> None:
@@ -93,7 +79,7 @@ def main() -> None:
     telemetry.configure("bench", None)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     if not chosen.profile:
-        print(f"{'hop':<22} {'ours':>9} {'floor':>9} {'':<10} ratio (min–max of {PAIRS} pairs)")
+        print(f"{'hop':<24} {'ours':>9} {'floor':>9} {'':<10} ratio (of {PAIRS} pairs) goal")
     with open_ground(chosen.quick) as ground:
         measured = asyncio.run(run(chosen.only or list(HOPS), ground, profiling=chosen.profile))
     if chosen.profile:

@@ -64,7 +64,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
                         await _insert(db, "entries", ENTRIES, some)
                         await _insert(db, "records", RECORDS, others)
 
-        yield Hop("audit sequencing", "entries", count, ours, floor)
+        yield Hop("audit sequencing", "entries", count, ours, floor, 0.5)
 
 
 def _columns(rows: Sequence[Row]) -> list[list[object]]:

@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from homeward.common import http
 from homeward.common.auth import Actor
+from homeward.common.broker import Broker
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.consumer import Consumer
 from homeward.common.contracts import Event, FieldClass, SubjectErased
@@ -152,7 +153,7 @@ class World:
         self.database = database
         self.keyring = MemoryKeyring()
         self.verifier = FakeVerifier()
-        self.broker = PostgresBroker(database.replace("+asyncpg", ""), partitions=2)
+        self.broker: Broker = PostgresBroker(database.replace("+asyncpg", ""), partitions=2)
         self.now = datetime(2025, 1, 7, 9, 30, tzinfo=UTC)
         self._sequence: dict[str, int] = defaultdict(int)
         self._engines: list[AsyncEngine] = []

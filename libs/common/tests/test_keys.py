@@ -1,13 +1,14 @@
 """What is remembered of keys is bounded, short-lived, and forgotten at an erasure."""
 
 import asyncio
+import hmac
 from collections.abc import Collection
 from datetime import UTC, datetime
 
 import pytest
 
 from harness.world import MemoryKeyring
-from homeward.common.keys import CachedKeyring, Erased, KeyringUnavailable, KeySet, expand
+from homeward.common.keys import CachedKeyring, Erased, KeyringUnavailable, KeySet, expand, hmac_under
 
 
 class Hour:
@@ -26,6 +27,13 @@ def test_keys_are_expanded_as_rfc_5869_says() -> None:
     prk = bytes.fromhex("19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04")
     okm = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
     assert expand(prk, "") == bytes.fromhex(okm)
+
+
+def test_many_messages_under_one_key_have_the_hmac_of_each() -> None:
+    key = bytes(range(32))
+    under = hmac_under(key)
+    for message in (b"", b"one", b"two" * 100):
+        assert under(message) == hmac.digest(key, message, "sha256")
 
 
 async def test_only_what_is_not_remembered_is_asked_for() -> None:

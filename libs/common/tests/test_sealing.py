@@ -47,7 +47,7 @@ def test_every_event_opens_as_it_was_sealed(name: str) -> None:
         assert type(event).model_validate(opened.fields) == event
         assert opened.erased == frozenset()
         assert sealed.classes == draft.grouped.keys()
-        assert sealed.subjects == {draft.subject(c) for c in draft.grouped if c in SEALED_CLASSES}
+        assert sealed.subjects == {draft.subject_of[c] for c in draft.grouped if c in SEALED_CLASSES}
 
     roundtrip()
 
@@ -158,11 +158,16 @@ def test_commitments_of_two_events_have_nothing_in_common() -> None:
     assert len(set(all_of_them)) == 2 * len(FieldClass)
 
 
+def test_a_record_value_is_canonical() -> None:
+    value = sealed_with(report(narrative='林\\ "Zoë"'))[2].value
+    assert value == canonical(json.loads(value))
+
+
 def test_a_class_is_proven_by_its_content_and_key() -> None:
     event = report(narrative="said")
     draft, keys, sealed = sealed_with(event)
     for field_class, content in draft.grouped.items():
-        key = keys[draft.subject(field_class)][field_class]  # type: ignore[index]
+        key = keys[draft.subject_of[field_class]][field_class]  # type: ignore[index]
         assert commitment(key, draft.event_id, canonical(content)) == commitments(sealed)[field_class]
         assert (
             commitment(key, draft.event_id, canonical({**content, "x": 1}))
@@ -176,7 +181,7 @@ def test_the_key_that_proves_one_class_proves_no_other_there_or_absent() -> None
     draft, keys, sealed = sealed_with(event)
     found = commitments(sealed)
     told = {
-        c: expand(keys[draft.subject(c)][c], str(draft.event_id))  # type: ignore[index]
+        c: expand(keys[draft.subject_of[c]][c], str(draft.event_id))  # type: ignore[index]
         for c in draft.grouped
     }
     assert len(set(told.values())) == len(told)
@@ -194,7 +199,7 @@ def test_of_an_erased_subject_nothing_is_kept(gone: FieldClass) -> None:
     event = report(reporter_contact="+86 10")
     draft = Draft(new_id(), event, "intake")
     keys: dict[str, Any] = {subject: fresh_keys() for subject in draft.subjects}
-    keys[draft.subject(gone)] = Erased(datetime.now(UTC))
+    keys[draft.subject_of[gone]] = Erased(datetime.now(UTC))
     sealed = Sealed(draft.event_id, seal(draft, keys))
     kept = {NAME, CONTACT} - {gone}
     assert sealed.parsed["sealed"].keys() == kept
@@ -205,7 +210,7 @@ def test_of_an_erased_subject_nothing_is_kept(gone: FieldClass) -> None:
 def test_a_class_whose_subject_was_erased_since_is_named_as_erased() -> None:
     event = report(reporter_contact="+86 10")
     draft, keys, sealed = sealed_with(event)
-    later = {**keys, draft.subject(NAME): Erased(datetime.now(UTC))}
+    later = {**keys, draft.subject_of[NAME]: Erased(datetime.now(UTC))}
     opened = sealed.open(later)
     assert opened.erased == {NAME}
     assert "full_name" not in opened.fields

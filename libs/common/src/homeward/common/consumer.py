@@ -9,7 +9,8 @@ is halved until the one poison record stands alone, and only that is set aside. 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from time import perf_counter
 
 from opentelemetry.trace import SpanKind
@@ -51,9 +52,12 @@ class Consumer:
         while not stop.is_set():
             try:
                 await self._catch_up(await self._parts.broker.committed(self._service.name, topics), stop)
-                async with self._parts.broker.subscribe(self._service.name, topics) as subscription:
-                    while not stop.is_set():
-                        await self._step(subscription, stop)
+                async with (
+                    self._parts.broker.subscribe(self._service.name, topics) as subscription,
+                    aclosing(self._polled(subscription, stop)) as polled,
+                ):
+                    async for records in polled:
+                        await self._step(records, subscription, stop)
                         pause = 0.1
             except Exception as error:
                 if not is_transient(error):
@@ -62,8 +66,23 @@ class Consumer:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3.0)
 
-    async def _step(self, subscription: Subscription, stop: asyncio.Event) -> None:
-        records = await subscription.poll(self._batch, 0.5)
+    async def _polled(
+        self, subscription: Subscription, stop: asyncio.Event
+    ) -> AsyncGenerator[Sequence[Received], None]:
+        """Polls until ``stop``; the next one is on its way while the last one's records are handled."""
+        coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
+        try:
+            while not stop.is_set():
+                records = await coming
+                coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
+                yield records
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
+
+    async def _step(
+        self, records: Sequence[Received], subscription: Subscription, stop: asyncio.Event
+    ) -> None:
         if records:
             await self._catch_up(_firsts(records), stop)
             with BATCH_SECONDS.labels(self._service.name).time():
@@ -124,10 +143,8 @@ class Consumer:
         tx = Tx(
             db, self._parts.clock(), self._service.name, f"service:{self._service.name}", self._parts.keyring
         )
-        if not replay:
-            await inbox.advance(db, self._service.name, records)
-            records = await self._park(tx, records)
-        envelopes = [(Envelope.of(record), record) for record in records]
+        flowing = records if replay else await self._park(tx, records)
+        envelopes = [(Envelope.of(record), record) for record in flowing]
         ours = {e.id: (e, r) for e, r in envelopes if e.type in self._contracts}  # each id once
         fresh = await inbox.claim(db, self._service.name, list(ours))
         batch = await self._open([pair for event_id, pair in ours.items() if event_id in fresh], tx)
@@ -139,6 +156,8 @@ class Consumer:
             CONSUMED.labels(self._service.name, name).inc(count)
         await self._service.finish(tx)
         await tx.flush()
+        if not replay:
+            await inbox.advance(db, self._service.name, records)
 
     async def _park(self, tx: Tx, records: Sequence[Received]) -> list[Received]:
         """Set aside what waits behind an open letter of its stream; the rest."""

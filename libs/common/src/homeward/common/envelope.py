@@ -73,11 +73,11 @@ class Envelope:
     @classmethod
     def of(cls, record: Record) -> "Envelope":
         """The attributes of a record; Malformed if one is missing or unreadable."""
-        there = {name[3:]: raw for name, raw in record.headers if name.startswith("ce_")}
+        there = dict(record.headers)
         found: dict[str, Any] = {}
-        for name, read in _READ.items():
+        for name, header, read in _READ:
             try:
-                found[name] = read(there[name].decode())
+                found[name] = read(there[header].decode())
             except KeyError:
                 if name != "traceparent":
                     raise Malformed(f"attribute {name} is missing") from None
@@ -88,7 +88,7 @@ class Envelope:
         return cls(**found)
 
 
-_READ: Mapping[str, Callable[[str], Any]] = {
+_ATTRIBUTES: Mapping[str, Callable[[str], Any]] = {
     "specversion": str,
     "id": UUID,
     "source": str,
@@ -99,6 +99,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "actor": str,
     "traceparent": str,
 }
+_READ = [(name, f"ce_{name}", read) for name, read in _ATTRIBUTES.items()]
 
 
 def topic_of(service: str) -> str:

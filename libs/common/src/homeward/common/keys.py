@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from time import monotonic
 from typing import Protocol
 
@@ -52,6 +53,25 @@ class Keyring(Protocol):
 def expand(key: bytes, info: str) -> bytes:
     """HKDF-Expand with SHA-256 to 32 bytes (RFC 5869 §2.3: one block)."""
     return hmac.digest(key, info.encode() + b"\x01", "sha256")
+
+
+def hmac_under(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA-256 of many short messages under one key of 64 bytes at most (RFC 2104): the key is hashed
+    in once, which is most of the work."""
+    padded = key.ljust(64, b"\0")
+    inner, outer = sha256(padded.translate(_INNER_PAD)), sha256(padded.translate(_OUTER_PAD))
+
+    def digest(message: bytes) -> bytes:
+        within, around = inner.copy(), outer.copy()
+        within.update(message)
+        around.update(within.digest())
+        return around.digest()
+
+    return digest
+
+
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class CachedKeyring:

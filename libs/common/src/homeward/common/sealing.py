@@ -21,8 +21,9 @@ import hmac
 import json
 import os
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from base64 import b64decode
+from binascii import b2a_base64
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -32,10 +33,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .contracts import SEALED_CLASSES, Event, FieldClass
-from .keys import ClassKeys, Erased, KeySet, expand
+from .keys import ClassKeys, Erased, KeySet, expand, hmac_under
 
 VERSION = 1
 _ENVELOPE = FieldClass.ENVELOPE
+_CLASSES = tuple((field_class, field_class.encode()) for field_class in sorted(FieldClass))
 _BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _encode_as_is = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -57,14 +59,15 @@ class Draft:
     def __post_init__(self) -> None:
         object.__setattr__(self, "grouped", self.event.by_class())
 
-    def subject(self, field_class: FieldClass) -> str:
-        """Whose key seals ``field_class``."""
-        return self.event.key_subject(field_class, self.service)
-
     @cached_property
+    def subject_of(self) -> Mapping[FieldClass, str]:
+        """Whose key seals each class that is there, the envelope always."""
+        return {c: self.event.key_subject(c, self.service) for c in {_ENVELOPE, *self.grouped}}
+
+    @property
     def subjects(self) -> frozenset[str]:
         """All subjects whose keys :func:`seal` needs."""
-        return frozenset(self.subject(c) for c in (_ENVELOPE, *self.grouped))
+        return frozenset(self.subject_of.values())
 
 
 def canonical(value: object) -> bytes:
@@ -95,27 +98,35 @@ def seal(draft: Draft, keys: KeySet) -> bytes:
     that is thrown away, so that an event that was under way when the erasure came harms nobody.
     """
     event_id = str(draft.event_id)
-    envelope_key = _class_key(keys, draft.subject(_ENVELOPE), _ENVELOPE)
-    absent_key = expand(envelope_key, f"{event_id}|absent")
-    commitments: dict[str, str] = {}
-    opened: dict[str, dict[str, Any]] = {}
-    sealed: dict[str, dict[str, str]] = {}
-    for field_class in FieldClass:
-        if field_class not in draft.grouped:
-            commitments[field_class] = _b64(hmac.digest(absent_key, field_class.encode(), "sha256"))
+    envelope_key = _class_key(keys, draft.subject_of[_ENVELOPE], _ENVELOPE)
+    absent = hmac_under(expand(envelope_key, f"{event_id}|absent"))
+    commitments, opened, sealed = [], [], []
+    for field_class, name in _CLASSES:
+        fields = draft.grouped.get(field_class)
+        if fields is None:
+            commitments.append((name, _text(absent(name))))
             continue
-        content = canonical(draft.grouped[field_class])
-        subject = draft.subject(field_class)
+        content = canonical(fields)
+        subject = draft.subject_of[field_class]
         key = _class_key(keys, subject, field_class)
-        commitments[field_class] = _b64(_committed(key, event_id, content))
+        commitments.append((name, _text(_committed(key, event_id, content))))
         if field_class not in SEALED_CLASSES:
-            opened[field_class] = draft.grouped[field_class]
+            opened.append((name, content))
         elif not isinstance(keys[subject], Erased):
-            sealed[field_class] = {
-                "kid": subject,
-                "ct": _encrypt(key, event_id, field_class, subject, content),
-            }
-    return canonical({"v": VERSION, "open": opened, "sealed": sealed, "commitments": commitments})
+            ciphertext = _text(_encrypt(key, event_id, field_class, subject, content))
+            sealed.append((name, _object([(b"ct", ciphertext), (b"kid", canonical(subject))])))
+    members = [(b"commitments", commitments), (b"open", opened), (b"sealed", sealed)]
+    return _object([*((name, _object(parts)) for name, parts in members), (b"v", b"%d" % VERSION)])
+
+
+def _object(members: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A JSON object of names in canonical order and values that are canonical already."""
+    return b"{%b}" % b",".join([b'"%b":%b' % member for member in members])
+
+
+def _text(raw: bytes) -> bytes:
+    """Base64 as a JSON string."""
+    return b'"%b"' % b2a_base64(raw, newline=False)
 
 
 @dataclass(frozen=True)
@@ -193,14 +204,10 @@ def _committed(class_key: bytes, event_id: str, content: bytes) -> bytes:
     return hmac.digest(expand(class_key, event_id), content, "sha256")
 
 
-def _encrypt(key: bytes, event_id: str, field_class: FieldClass, subject: str, content: bytes) -> str:
+def _encrypt(key: bytes, event_id: str, field_class: FieldClass, subject: str, content: bytes) -> bytes:
     nonce = os.urandom(12)
-    return _b64(nonce + AESGCM(key).encrypt(nonce, content, _aad(event_id, field_class, subject)))
+    return nonce + AESGCM(key).encrypt(nonce, content, _aad(event_id, field_class, subject))
 
 
 def _aad(event_id: str, field_class: FieldClass, subject: str) -> bytes:
     return f"{event_id}|{field_class}|{subject}|{VERSION}".encode()
-
-
-def _b64(raw: bytes) -> str:
-    return b64encode(raw).decode()

@@ -20,10 +20,8 @@ def instant(name: str, **options: Any) -> Column[Any]:
 def stored_as_it_is(column: Column[Any]) -> None:
     """Ciphertext does not get smaller, so PostgreSQL shall not try with every row: that is most of what
     a COPY of them costs."""
-    alter = sa.DDL(  # type: ignore[no-untyped-call]
-        f'ALTER TABLE {column.table.name} ALTER "{column.name}" SET STORAGE EXTERNAL'
-    )
-    sa.event.listen(column.table, "after_create", alter)
+    alter = sa.text(f'ALTER TABLE {column.table.name} ALTER "{column.name}" SET STORAGE EXTERNAL')
+    sa.event.listen(column.table, "after_create", lambda _, connection, **__: connection.execute(alter))
 
 
 outbox = sa.Table(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, LargeBinary, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeward.common.db import copy_in
 from homeward.common.tables import instant
 
 metadata = sa.MetaData()
@@ -64,8 +65,7 @@ async def lock_rows(db: AsyncConnection, row_keys: Collection[bytes]) -> None:
 
 async def add_reports(db: AsyncConnection, accepted: Sequence[Accepted]) -> None:
     """Record them."""
-    if accepted:
-        await db.execute(sa.insert(reports), [vars(row) for row in accepted])
+    await copy_in(db, reports, [vars(row) for row in accepted])
 
 
 async def report_by_receipt(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeward.common.db import copy_in
 from homeward.common.tables import instant
 
 from .domain import CLOSED, ERASED, FIRST_CASE_STATUS, FIRST_SEARCH_STATUS
@@ -100,8 +101,7 @@ async def add_cases(db: AsyncConnection, new: Sequence[Case], now: datetime) -> 
         }
         for case in new
     ]
-    if rows:
-        await db.execute(sa.insert(cases), rows)
+    await copy_in(db, cases, rows)
 
 
 async def close_cases(db: AsyncConnection, closed: Sequence[Case], reason: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, LargeBinary, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts.verification import LinkBasis
+from homeward.common.db import copy_in
 from homeward.common.tables import instant, stored_as_it_is
 
 metadata = sa.MetaData()
@@ -94,21 +95,17 @@ async def lock_persons(db: AsyncConnection, person_ids: Collection[UUID]) -> dic
 
 async def add_persons(db: AsyncConnection, person_ids: Sequence[UUID], now: datetime) -> None:
     """Register persons."""
-    if person_ids:
-        rows = [{"person_id": person_id, "created_at": now} for person_id in person_ids]
-        await db.execute(sa.insert(persons), rows)
+    await copy_in(db, persons, [{"person_id": person_id, "created_at": now} for person_id in person_ids])
 
 
 async def add_reports(db: AsyncConnection, new: Sequence[NewLink], actor: str, now: datetime) -> None:
     """Keep reports and their first links."""
-    if not new:
-        return
     kept = [
         {"report_id": n.report_id, "event_id": n.event_id, "reporter_id": n.reporter_id, "sealed": n.sealed}
         for n in new
     ]
-    await db.execute(sa.insert(reports), kept)
-    await db.execute(sa.insert(links), [_link(n.report_id, n.person_id, n.basis, actor, now) for n in new])
+    await copy_in(db, reports, kept)
+    await copy_in(db, links, [_link(n.report_id, n.person_id, n.basis, actor, now) for n in new])
 
 
 async def move_report(

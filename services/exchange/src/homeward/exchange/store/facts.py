@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import ReportReceived
+from homeward.common.db import copy_in
 
 from .cases import any_of
 from .tables import erased, events, persons, referrals, reports
@@ -75,8 +76,7 @@ async def name_persons(db: AsyncConnection, report_ids: Collection[UUID]) -> Non
 
 async def add_events(db: AsyncConnection, rows: Rows) -> None:
     """Keep case events as they came."""
-    if rows:
-        await db.execute(sa.insert(events), [dict(row) for row in rows])
+    await copy_in(db, events, rows)
 
 
 async def add_referrals(db: AsyncConnection, rows: Rows) -> None:

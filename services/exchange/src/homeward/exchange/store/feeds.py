@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import FieldClass
+from homeward.common.db import copy_in
 
 from ..domain import Live
 from .cases import any_of
@@ -100,8 +101,7 @@ async def append(db: AsyncConnection, rows: Sequence[Appended]) -> None:
     for row in rows:
         next_seq[row.agency] += 1
         row.row["seq"] = next_seq[row.agency]
-    if rows:
-        await db.execute(sa.insert(feed), [row.row for row in rows])
+    await copy_in(db, feed, [row.row for row in rows])
 
 
 async def supersede(db: AsyncConnection, places: Collection[tuple[str, int]]) -> None:
