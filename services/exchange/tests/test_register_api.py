@@ -37,6 +37,7 @@ async def test_a_consent_is_registered_and_in_force(scene: Scene, person_id: UUI
     granted = response.json()
     assert granted["classes"] == ["envelope", "status"]
     listed = (await scene.staff("GET", f"/v1/consents?person_id={person_id}"))["consents"]
+    listed.sort(key=lambda one: one["recipient"])
     assert [one["recipient"] for one in listed] == [NGO["agency"], POLICE["agency"]]
     assert listed[1]["consent_id"] == granted["consent_id"]
     assert len(reports_in(await scene.read(POLICE))) == 1

@@ -1,5 +1,6 @@
 """Identifiers: time-ordered, and saying nothing but their time."""
 
+import hashlib
 import os
 import time
 from uuid import UUID
@@ -18,3 +19,11 @@ def new_id() -> UUID:
     milliseconds, fraction = _last >> 12, _last & 0xFFF
     random = int.from_bytes(os.urandom(8)) >> 2
     return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
+
+
+def derived_id(origin: UUID, name: str) -> UUID:
+    """The UUIDv8 (RFC 9562 §5.8) of what ``name`` is to ``origin``: the same each time it is handled."""
+    raw = bytearray(hashlib.sha256(origin.bytes + name.encode()).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x80
+    raw[8] = raw[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(raw))

@@ -21,6 +21,7 @@ from .domain import ROLE_SCOPES
 from .freshness import Watch
 from .issuer import Issuer
 from .policies import PolicySet
+from .restores import RESTORES
 from .settings import Settings
 from .store import partners as registry
 from .sweep import Sweeper
@@ -54,6 +55,7 @@ def create_service(
         routers=api.ROUTERS,
         consumers=CONSUMERS,
         prepare=prepare,
+        restores=RESTORES,
         finish=finishing(judge),
         ready=lambda: enrol_staff(parts),
         background=[Sweeper(parts, judge).run, Watch(parts, topics_of(CONSUMERS)).run],

@@ -29,7 +29,7 @@ from homeward.common.contracts import (
     StatusAsserted,
     SubjectErased,
 )
-from homeward.common.ids import new_id
+from homeward.common.ids import derived_id
 from homeward.common.keys import Erased
 from homeward.common.parts import Handler
 from homeward.common.tx import Incoming, Tx
@@ -113,10 +113,10 @@ async def on_report_received(event: ReportReceived, tx: Tx) -> None:
             event.date_of_birth, event.age, event.received_at.date(), (event.unreadable or {}).keys()
         ),
     }
-    for stated in event.consents or ():
+    for number, stated in enumerate(event.consents or ()):
         _noted(tx).consents.append(
             {
-                "consent_id": new_id(),
+                "consent_id": derived_id(event.report_id, f"consent|{number}"),
                 "report_id": event.report_id,
                 "recipient": stated.recipient,
                 "purpose": stated.purpose,

@@ -60,7 +60,7 @@ async def read_page(partner: Partner, after: int, limit: int, tx: Tx, judge: Jud
         if not await feeds.mark_read(tx.db, partner.agency, partner.revision, last):
             raise Unsettled(set())
     more = len(rows) == limit and (await feeds.reached(tx.db, partner.agency)).last_seq > last
-    return Page(events, names.cursor(last), more)
+    return Page(events, names.cursor(await feeds.epoch(tx.db), last), more)
 
 
 def _rests(row: Any, revisions: Mapping[UUID, int], partner: Partner, judge: Judge, tx: Tx) -> bool:

@@ -46,22 +46,23 @@ class Pseudonyms:
                 shown[name] = value
         return shown
 
-    def cursor(self, seq: int) -> str:
-        """An opaque place in the agency's feed, good for this agency only."""
-        text = f"{seq}.{self._tag(str(seq))}"
-        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    def cursor(self, epoch: int, seq: int) -> str:
+        """An opaque place in the agency's feed as it is in this epoch, good for this agency only."""
+        text = f"{epoch}.{seq}"
+        return urlsafe_b64encode(f"{text}.{self._tag(text)}".encode()).decode().rstrip("=")
 
-    def place(self, cursor: str) -> int | None:
-        """The sequence a cursor stands for; None if it is not one of this agency's."""
+    def place(self, cursor: str) -> tuple[int, int] | None:
+        """The epoch and sequence a cursor stands for; None if it is not one of this agency's."""
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             raw = b64decode(padded, altchars=b"-_", validate=True)
-            text, _, tag = raw.decode("ascii").partition(".")
+            text, _, tag = raw.decode("ascii").rpartition(".")
         except ValueError:
             return None
-        if not text.isdigit() or not hmac.compare_digest(tag, self._tag(text)):
+        epoch, _, seq = text.partition(".")
+        if not (epoch.isdigit() and seq.isdigit() and hmac.compare_digest(tag, self._tag(text))):
             return None
-        return int(text)
+        return int(epoch), int(seq)
 
     def _tag(self, text: str) -> str:
         return hmac.digest(self._key, f"cursor|{text}".encode(), "sha256")[:12].hex()

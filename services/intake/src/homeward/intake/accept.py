@@ -90,10 +90,14 @@ async def accept(
 
 
 def _row(submission: Submission, reading: Reading, secret: bytes, organisation: str) -> _Row:
-    cells = submission.cells or {}
-    identity = canonical(row_identity(reading.values, cells, organisation))
-    content = fingerprint(secret, canonical(said(cells)))
-    return _Row(submission, reading, fingerprint(secret, identity), content)
+    key, content = _prints(reading.values, organisation, secret)
+    return _Row(submission, reading, key, content)
+
+
+def _prints(values: Mapping[str, Any], organisation: str, secret: bytes) -> tuple[bytes, bytes]:
+    """What tells the row apart from others, and what tells whether it says something else."""
+    identity = canonical(row_identity(values, organisation))
+    return fingerprint(secret, identity), fingerprint(secret, canonical(values))
 
 
 def _record(
@@ -107,6 +111,7 @@ def _record(
         reporter_id=reporter_id,
         received_at=tx.now,
         channel=channel,
+        organisation=organisation,
         consents=row.submission.consents or None,
         **row.reading.values,
     )
@@ -115,6 +120,24 @@ def _record(
     return store.Accepted(
         report_id, reporter_id, event_id, organisation, row.key, row.content, hashed, tx.now
     )
+
+
+async def accept_again(report: ReportReceived, tx: Tx) -> None:
+    """Record a report that was accepted before this database was restored, so that it is known when it is
+    sent again. Of one whose keys are destroyed nobody can tell any more what it said."""
+    assert tx.incoming is not None
+    secret = await lookup_key(tx)
+    readable = report.organisation is not None
+    values = said(report) if readable else {"report_id": str(report.report_id)}
+    key, content = _prints(values, report.organisation or "", secret)
+    hashed = receipt_hash(secret, normalised(receipt_code(secret, report.report_id)) or "")
+    record = store.Accepted(
+        report.report_id, report.reporter_id, tx.incoming.envelope.id, report.organisation or "",
+        key, content, hashed, report.received_at,
+    )  # fmt: skip
+    await store.add_reports(tx.db, [record])
+    if not readable:
+        await store.mark_erased(tx.db, [report.report_id], tx.now)
 
 
 def _known(row: _Row, before: Any, secret: bytes) -> Result:

@@ -9,7 +9,7 @@ from homeward.common.main import build_parts
 from homeward.common.parts import Service
 
 from . import api
-from .consumers import CONSUMERS
+from .consumers import CONSUMERS, RESTORES
 from .settings import Settings
 
 
@@ -18,7 +18,7 @@ def create_service(settings: Settings, **outside: Any) -> Service:
     parts = build_parts("intake", settings, **outside)
     key_file = settings.service_key_file
     parts.own["receipt_key"] = jose.read_key(key_file) if key_file else jose.new_key()
-    return Service(parts, routers=[api.router], consumers=CONSUMERS)
+    return Service(parts, routers=[api.router], consumers=CONSUMERS, restores=RESTORES)
 
 
 def create_app(settings: Settings, **outside: Any) -> FastAPI:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from homeward.common.contracts import Event, SubjectErased
+from homeward.common.contracts import Event, ReportReceived, SubjectErased
 from homeward.common.parts import Handler
 from homeward.common.tx import Tx
 
 from . import store
+from .accept import accept_again
 
 
 async def on_subject_erased(event: SubjectErased, tx: Tx) -> None:
@@ -17,3 +18,4 @@ async def on_subject_erased(event: SubjectErased, tx: Tx) -> None:
 
 
 CONSUMERS: Mapping[type[Event], Handler] = {SubjectErased: on_subject_erased}
+RESTORES: Mapping[type[Event], Handler] = {ReportReceived: accept_again}

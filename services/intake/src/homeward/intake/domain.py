@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from homeward.common.contracts import ReportReceived
+
 from .countries import ALPHA_3
 from .places import country_of
 
@@ -82,18 +84,19 @@ def has_reporter(values: Mapping[str, Any]) -> bool:
     return any(field in values for field in _REPORTER)
 
 
-def row_identity(values: Mapping[str, Any], cells: Mapping[str, str], organisation: str) -> dict[str, Any]:
+def row_identity(values: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     """What makes a row the same row when it is sent again: its reference within its organisation and
-    list; without one, all that it says."""
+    list; without one, all that it says. ``values`` as :attr:`Reading.values` or :func:`said`."""
     place = {"organisation": organisation, "list": values.get("source_list", "")}
     if reference := values.get("reporter_reference"):
         return {**place, "reference": reference}
-    return {**place, "cells": said(cells)}
+    return {**place, "said": values}
 
 
-def said(cells: Mapping[str, str]) -> dict[str, str]:
-    """All that a row says, without the white space around it."""
-    return {column: text.strip() for column, text in sorted(cells.items()) if text.strip()}
+def said(report: ReportReceived) -> dict[str, Any]:
+    """What its row said, as :attr:`Reading.values` had it."""
+    ours = {"report_id", "reporter_id", "received_at", "channel", "organisation", "consents"}
+    return report.model_dump(mode="json", exclude_none=True, exclude=ours)
 
 
 def _checked(raw: str, limit: int) -> str:

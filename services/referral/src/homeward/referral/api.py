@@ -76,6 +76,7 @@ async def open_referral(
                 services=tuple(sorted(body.services)),
                 priority=body.priority,
                 respond_by=due,
+                asking_organisation=actor.organisation,
             )
             tx.emit(opened)
             await store.add_referral(

@@ -9,6 +9,7 @@ from homeward.common.main import build_parts
 from homeward.common.parts import Service
 
 from . import api, consumers, moves
+from .restores import RESTORES
 from .settings import Settings
 
 
@@ -18,6 +19,7 @@ def create_service(settings: Settings, **outside: Any) -> Service:
         build_parts("referral", settings, **outside),
         routers=[api.router, moves.router],
         consumers=consumers.CONSUMERS,
+        restores=RESTORES,
         prepare=consumers.prepare,
         finish=consumers.finish,
     )

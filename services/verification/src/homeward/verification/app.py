@@ -11,6 +11,7 @@ from homeward.common.parts import Service
 
 from . import api, consumers
 from .rebuild import keep_whole, missing
+from .restores import RESTORES
 from .settings import Settings
 
 
@@ -29,6 +30,7 @@ def create_service(settings: Settings, **outside: Any) -> Service:
         routers=[api.router],
         consumers=consumers.CONSUMERS,
         prepare=consumers.prepare,
+        restores=RESTORES,
         finish=consumers.finish,
         ready=ready,
         background=[keep_index],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from homeward.common.contracts import Event, PersonRegistered, ReportLinked, ReportReceived, SubjectErased
+from homeward.common.contracts.verification import LinkBasis
 from homeward.common.ids import new_id
 from homeward.common.keys import Erased
 from homeward.common.parts import Handler
@@ -25,6 +26,8 @@ class Batch:
 
     keys: dict[UUID, list[Key]] = field(default_factory=dict)
     """By report. One whose keys are destroyed is not here: there is nobody it could be about."""
+    announced: dict[UUID, tuple[UUID, LinkBasis | None]] = field(default_factory=dict)
+    """By report: whom it is about, as we said before this database was restored."""
     found: dict[str, set[UUID]] = field(default_factory=dict)
     """The living persons by key text, those the batch registers included."""
     linked: dict[UUID, list[UUID]] = field(default_factory=dict)
@@ -51,6 +54,7 @@ async def prepare(batch: Sequence[Incoming], tx: Tx) -> None:
         assert isinstance(report, ReportReceived)
         if report.report_id not in gone:
             state.keys[report.report_id] = strong_keys(report)
+    state.announced = await store.take_announced(tx.db, state.keys) if state.keys else {}
     texts = {key.text for keys in state.keys.values() for key in keys}
     # Only after the locks: who registered one of these keys a moment ago has committed by then.
     await index.lock_keys(tx.db, texts)
@@ -84,7 +88,9 @@ async def on_report_received(report: ReportReceived, tx: Tx) -> None:
         return
     keys = state.keys[report.report_id]
     decision = decide(keys, state.found)
-    if isinstance(decision, Link):
+    if report.report_id in state.announced:
+        person_id, basis = state.announced[report.report_id]
+    elif isinstance(decision, Link):
         person_id, basis = decision.person_id, decision.basis
         tx.emit(ReportLinked(person_id=person_id, report_id=report.report_id, basis=basis))
     else:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, ForeignKey, LargeBinary, Text, Uuid
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts.verification import LinkBasis
@@ -64,6 +65,15 @@ statuses = sa.Table(
 )
 """Assertions, append-only; the reason is in the outbox, sealed."""
 
+announced = sa.Table(
+    "announced",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("person_id", Uuid, ForeignKey("persons.person_id"), nullable=False),
+    Column("basis", Text),
+)
+"""Whom reports are about that were linked before this database was restored, until each is read again."""
+
 _CURRENT = links.c.ended_at.is_(None)
 _UUIDS = sa.ARRAY(Uuid)
 
@@ -114,6 +124,23 @@ async def move_report(
     """End a report's link and have the report be about ``person_id`` from now on."""
     await db.execute(sa.update(links).where(links.c.report_id == report_id, _CURRENT).values(ended_at=now))
     await db.execute(sa.insert(links).values(_link(report_id, person_id, None, actor, now)))
+
+
+async def announce(db: AsyncConnection, report_id: UUID, person_id: UUID, basis: LinkBasis | None) -> None:
+    """Remember whom a report is about that is yet to be read again; what is said later counts."""
+    row = {"report_id": report_id, "person_id": person_id, "basis": basis}
+    statement = insert(announced).values(row)
+    await db.execute(statement.on_conflict_do_update(index_elements=["report_id"], set_=row))
+
+
+async def take_announced(
+    db: AsyncConnection, report_ids: Collection[UUID]
+) -> dict[UUID, tuple[UUID, LinkBasis | None]]:
+    """Whom those of these reports are about that were announced; they are no longer."""
+    found = await db.execute(
+        sa.delete(announced).where(_among(announced.c.report_id, report_ids)).returning(announced)
+    )
+    return {row.report_id: (row.person_id, row.basis and LinkBasis(row.basis)) for row in found}
 
 
 async def reports_of(db: AsyncConnection, person_ids: Collection[UUID]) -> Sequence[Row]:

@@ -17,6 +17,22 @@ class _ExchangeEvent(Event):
     SERVICE: ClassVar[str | None] = "exchange"
 
 
+class PartnerProfile(BaseModel):
+    """What the registry knows of a partner. The organisation is named, no person."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    name: str
+    kind: str
+    country: str
+    data_home: str
+    purposes: tuple[Purpose, ...]
+    clearance: tuple[FieldClass, ...]
+    accredited: bool
+    suspended: bool
+    public_jwk: dict[str, str]
+
+
 class PartnerChanged(_ExchangeEvent):
     """A partner was registered, suspended, resumed, or its key or attributes changed."""
 
@@ -26,6 +42,8 @@ class PartnerChanged(_ExchangeEvent):
     agency: EnvelopeAgency
     change: Annotated[Literal["registered", "suspended", "resumed", "key-rotated"], FieldClass.ENVELOPE]
     revision: Annotated[int, FieldClass.ENVELOPE]
+    profile: Annotated[PartnerProfile | None, FieldClass.ENVELOPE] = None
+    """As it is from now on."""
 
 
 class PolicyActivated(_ExchangeEvent):

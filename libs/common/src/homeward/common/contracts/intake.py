@@ -90,4 +90,6 @@ class ReportReceived(Event):
     reporter_reference: Annotated[str | None, FieldClass.REPORTER_IDENTITY] = None
     reporter_contact: Annotated[str | None, FieldClass.REPORTER_CONTACT] = None
 
+    organisation: Annotated[str | None, FieldClass.PROTECTION] = None
+    """Who handed it in: known to nobody but us, since some must not hear who speaks of whom."""
     consents: Annotated[tuple[StatedConsent, ...] | None, FieldClass.PROTECTION] = None

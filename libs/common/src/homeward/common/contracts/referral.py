@@ -81,6 +81,7 @@ class ReferralOpened(_ReferralEvent):
     services: Annotated[tuple[Service, ...] | None, FieldClass.REFERRAL] = None
     priority: Annotated[Priority | None, FieldClass.REFERRAL] = None
     respond_by: Annotated[datetime | None, FieldClass.REFERRAL] = None
+    asking_organisation: Annotated[str | None, FieldClass.PROTECTION] = None
 
 
 class ReferralAccepted(_ReferralEvent):

@@ -123,10 +123,17 @@ async def _caught_up(tx: Tx, bound: float) -> None:
 async def _place(partner: Partner, cursor: str | None, tx: Tx) -> int:
     if cursor is None:
         return 0
-    after = Pseudonyms(await lookup_key(tx), partner.agency).place(cursor)
-    if after is None:
+    place = Pseudonyms(await lookup_key(tx), partner.agency).place(cursor)
+    if place is None:
         error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
         raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
+    epoch, after = place
+    if epoch != await feeds.epoch(tx.db):
+        detail = (
+            "Exchange was restored from a backup, and this feed begins anew. Let go of what you hold of "
+            "it, and read it from the beginning, without a cursor."
+        )
+        raise Problem(410, "feed-restored", detail)
     return after
 
 

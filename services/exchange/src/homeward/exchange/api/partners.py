@@ -10,7 +10,7 @@ from joserfc.jwk import OKPKey
 from pydantic import BaseModel, Field
 
 from homeward.common.auth import Actor, require
-from homeward.common.contracts import FieldClass, PartnerChanged
+from homeward.common.contracts import FieldClass, PartnerChanged, PartnerProfile
 from homeward.common.contracts.base import AgencyId, Country
 from homeward.common.contracts.intake import Purpose
 from homeward.common.http import ServiceParts
@@ -24,6 +24,7 @@ from .own import Body, Name
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
 Writer = Annotated[Actor, require("partners:write")]
+Change = Literal["registered", "suspended", "resumed", "key-rotated"]
 Kind = Literal[
     "NGO", "LawEnforcement", "HealthServiceOrganisation", "CentralGovernmentOrganisation",
     "LocalGovernmentOrganisation", "ImmigrationService", "LegalService",
@@ -95,8 +96,7 @@ async def add(
             if not added or not await registry.add_client(tx.db, body.agency, body.agency, "partner", jwk):
                 raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
             await registry.start_sweep(tx.db, "partner registered")
-            tx.emit(PartnerChanged(agency=body.agency, change="registered", revision=1))
-            return await _shown(body.agency, tx)
+            return await _changed(body.agency, "registered", tx)
 
         return await answer_once(tx, request, key, work)
 
@@ -133,10 +133,9 @@ async def rotate_key(agency: AgencyId, body: NewKey, parts: ServiceParts, actor:
     """Replace the partner's key; the old one gets no more tokens."""
     jwk = _public(body.public_jwk)
     async with parts.transaction(actor.name) as tx:
-        shown = await _shown(agency, tx)
+        await _shown(agency, tx)
         await registry.put_client(tx.db, agency, agency, "partner", jwk)
-        tx.emit(PartnerChanged(agency=agency, change="key-rotated", revision=shown.revision))
-        return shown
+        return await _changed(agency, "key-rotated", tx)
 
 
 async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended: bool) -> Partner:
@@ -144,12 +143,21 @@ async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended:
         if not suspended:
             await registry.change(tx.db)
         changed = await registry.set_suspended(tx.db, agency, suspended)
-        if changed is not None:
-            change: Literal["suspended", "resumed"] = "suspended" if suspended else "resumed"
-            tx.emit(PartnerChanged(agency=agency, change=change, revision=changed.revision))
-            if not suspended:
-                await registry.start_sweep(tx.db, "partner resumed")
-        return await _shown(agency, tx)
+        if changed is None:
+            return await _shown(agency, tx)
+        if not suspended:
+            await registry.start_sweep(tx.db, "partner resumed")
+        return await _changed(agency, "suspended" if suspended else "resumed", tx)
+
+
+async def _changed(agency: str, change: Change, tx: Tx) -> Partner:
+    """Say what the partner is from now on."""
+    shown = await _shown(agency, tx)
+    client = await registry.client(tx.db, agency)
+    known = shown.model_dump(include=set(PartnerProfile.model_fields))
+    profile = PartnerProfile.model_validate({**known, "public_jwk": client.jwk if client else {}})
+    tx.emit(PartnerChanged(agency=agency, change=change, revision=shown.revision, profile=profile))
+    return shown
 
 
 async def _shown(agency: str, tx: Tx) -> Partner:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import FieldClass
 from homeward.common.db import copy_in
+from homeward.common.tables import relay_state
 
 from ..domain import Live
 from .cases import any_of
@@ -212,6 +213,11 @@ async def reached(db: AsyncConnection, agency: str) -> Any:
     """The end of a feed, and how far its partner has read and acknowledged it."""
     query = sa.select(partners.c.last_seq, partners.c.read_seq, partners.c.acked_seq)
     return (await db.execute(query.where(partners.c.agency == agency))).one()
+
+
+async def epoch(db: AsyncConnection) -> int:
+    """Which feeds these are: after a restore they are others, of which no cursor of before is a place."""
+    return await db.scalar(sa.select(relay_state.c.epoch)) or 1
 
 
 async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> bool:

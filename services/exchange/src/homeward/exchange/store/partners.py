@@ -59,6 +59,13 @@ async def add_partner(db: AsyncConnection, row: Mapping[str, Any]) -> bool:
     return added.first() is not None
 
 
+async def put_partner(db: AsyncConnection, row: Mapping[str, Any]) -> None:
+    """Have a partner be registered as in ``row``, whatever was known of it; its feed goes on."""
+    statement = insert(partners).values(dict(row))
+    changed = {name: row[name] for name in row if name not in {"agency", "registered_at"}}
+    await db.execute(statement.on_conflict_do_update(index_elements=["agency"], set_=changed))
+
+
 async def set_suspended(db: AsyncConnection, agency: str, suspended: bool) -> sa.Row[Any] | None:
     """Suspend or resume; None if that changes nothing or there is no such partner."""
     changed = await db.execute(

@@ -13,9 +13,16 @@ from .tables import consents, reports, restrictions
 
 
 async def add_consents(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep new consents."""
+    """Keep new consents; one that is here already stays as it is."""
     if rows:
-        await db.execute(sa.insert(consents), [dict(row) for row in rows])
+        await db.execute(insert(consents).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+
+async def withdraw_unseen(db: AsyncConnection, row: Mapping[str, Any]) -> None:
+    """Withdraw a consent, by its columns, even if we are yet to hear (again) that it was given."""
+    statement = insert(consents).values(dict(row))
+    withdrawn = {"withdrawn_at": row["withdrawn_at"]}
+    await db.execute(statement.on_conflict_do_update(index_elements=["consent_id"], set_=withdrawn))
 
 
 def _of_person(person_id: UUID) -> sa.ColumnElement[bool]:
@@ -27,7 +34,11 @@ def _of_person(person_id: UUID) -> sa.ColumnElement[bool]:
 
 async def consents_of(db: AsyncConnection, person_id: UUID) -> Sequence[sa.Row[Any]]:
     """All consents ever given for a person or with a report about them."""
-    found = await db.execute(sa.select(consents).where(_of_person(person_id)).order_by(consents.c.consent_id))
+    found = await db.execute(
+        sa.select(consents)
+        .where(_of_person(person_id))
+        .order_by(consents.c.obtained_at, consents.c.consent_id)
+    )
     return found.all()
 
 

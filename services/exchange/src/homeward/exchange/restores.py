@@ -1,0 +1,105 @@
+"""What makes of exchange's own events the register and the partners they tell of, in a restored database.
+
+Feeds are not among it: what partners are given is decided afresh from the facts, and they read it from
+the beginning (their cursors are of another epoch). What must not be forgotten is what narrows: a consent
+withdrawn, an objection, a hold, a suspension.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+from uuid import UUID
+
+from homeward.common.contracts import (
+    ConsentGranted,
+    ConsentWithdrawn,
+    Event,
+    HoldLifted,
+    HoldPlaced,
+    ObjectionRaised,
+    ObjectionWithdrawn,
+    PartnerChanged,
+)
+from homeward.common.parts import Handler
+from homeward.common.tx import Incoming, Tx
+
+from .store import cases, facts, register
+from .store import partners as registry
+
+
+async def on_partner_changed(event: PartnerChanged, tx: Tx) -> None:
+    """The partner is registered as it was."""
+    if event.profile is None:
+        return
+    await _decide_again(tx)
+    known = event.profile.model_dump(mode="json", exclude={"public_jwk"})
+    row = known | {"agency": event.agency, "revision": event.revision}
+    await registry.put_partner(tx.db, row | {"registered_at": _incoming(tx).envelope.time})
+    await registry.put_client(tx.db, event.agency, event.agency, "partner", event.profile.public_jwk)
+
+
+async def on_consent_granted(event: ConsentGranted, tx: Tx) -> None:
+    """The consent holds."""
+    await _decide_again(tx, event.person_id)
+    row = event.model_dump(mode="python") | {"obtained_at": _incoming(tx).envelope.time}
+    row["classes"] = [str(name) for name in event.classes]
+    await register.add_consents(tx.db, [row])
+
+
+async def on_consent_withdrawn(event: ConsentWithdrawn, tx: Tx) -> None:
+    """The consent does not hold; one that was stated with a report may come again only after this."""
+    await _decide_again(tx, event.person_id)
+    at = _incoming(tx).envelope.time
+    await register.withdraw_unseen(
+        tx.db,
+        {
+            "consent_id": event.consent_id,
+            "recipient": event.recipient,
+            "purpose": event.purpose or "",
+            "classes": [],
+            "given_by": "",
+            "obtained_at": at,
+            "withdrawn_at": at,
+        },
+    )
+
+
+async def on_restricted(event: HoldPlaced | ObjectionRaised, tx: Tx) -> None:
+    """The hold or objection is in force."""
+    await _decide_again(tx, event.person_id)
+    at = _incoming(tx).envelope.time
+    await register.restrict(tx.db, event.person_id, event.recipient, _kind(event), at)
+
+
+async def on_unrestricted(event: HoldLifted | ObjectionWithdrawn, tx: Tx) -> None:
+    """It is not any more."""
+    await _decide_again(tx, event.person_id)
+    await register.unrestrict(tx.db, event.person_id, event.recipient, _kind(event))
+
+
+async def _decide_again(tx: Tx, *person_ids: UUID) -> None:
+    """What was decided of these persons rests on older facts; the background tells whoever read it."""
+    await facts.add_persons(tx.db, person_ids)
+    await cases.lock_and_revise(tx.db, person_ids)
+    if "sweep started" not in tx.scratch:
+        tx.scratch["sweep started"] = True
+        await registry.start_sweep(tx.db, "database restored")
+
+
+def _kind(event: Event) -> Literal["hold", "objection"]:
+    return "hold" if isinstance(event, HoldPlaced | HoldLifted) else "objection"
+
+
+def _incoming(tx: Tx) -> Incoming:
+    assert tx.incoming is not None
+    return tx.incoming
+
+
+RESTORES: Mapping[type[Event], Handler] = {
+    PartnerChanged: on_partner_changed,
+    ConsentGranted: on_consent_granted,
+    ConsentWithdrawn: on_consent_withdrawn,
+    HoldPlaced: on_restricted,
+    ObjectionRaised: on_restricted,
+    HoldLifted: on_unrestricted,
+    ObjectionWithdrawn: on_unrestricted,
+}
