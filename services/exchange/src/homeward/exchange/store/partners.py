@@ -46,6 +46,13 @@ async def partner(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
     return (await db.execute(sa.select(partners).where(partners.c.agency == agency))).first()
 
 
+async def reader(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
+    """A partner who asks for its feed, and ``caught_up_at``: all that others had published by then is
+    taken into account; None if nobody has begun to watch."""
+    caught_up_at = sa.select(progress.c.caught_up_at).scalar_subquery().label("caught_up_at")
+    return (await db.execute(sa.select(partners, caught_up_at).where(partners.c.agency == agency))).first()
+
+
 async def all_partners(db: AsyncConnection) -> Sequence[sa.Row[Any]]:
     """All partners, by id."""
     return (await db.execute(sa.select(partners).order_by(partners.c.agency))).all()
@@ -154,12 +161,6 @@ async def advance_sweep(db: AsyncConnection, sweep_id: int, next_person: Any, *,
     await db.execute(
         sa.update(sweeps).where(sweeps.c.sweep_id == sweep_id).values(next_person=next_person, done=done)
     )
-
-
-async def caught_up_at(db: AsyncConnection) -> datetime | None:
-    """All that others had published by then is taken into account; None if nobody has begun to watch."""
-    at: datetime | None = (await db.execute(sa.select(progress.c.caught_up_at))).scalar()
-    return at
 
 
 async def note_caught_up(db: AsyncConnection, at: datetime) -> None:
