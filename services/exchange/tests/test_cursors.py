@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeward.exchange.pseudonyms import Pseudonyms
+from homeward.exchange.pseudonyms import Place, Pseudonyms
 
 from .scene import NGO, POLICE, Scene, consent, report
 
@@ -54,5 +54,5 @@ def test_no_text_is_a_cursor_by_chance(text: str) -> None:
 @given(epoch=st.integers(1, 2**31), seq=st.integers(0, 2**62))
 def test_a_cursor_comes_back_as_its_place(epoch: int, seq: int) -> None:
     ngo, police = Pseudonyms(b"k" * 32, "ngo"), Pseudonyms(b"k" * 32, "police")
-    assert ngo.place(ngo.cursor(epoch, seq)) == (epoch, seq)
-    assert police.place(ngo.cursor(epoch, seq)) is None
+    assert ngo.place(ngo.cursor(Place(epoch, seq))) == (epoch, seq)
+    assert police.place(ngo.cursor(Place(epoch, seq))) is None

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 from homeward.common.contracts import (
     CaseOpened,
@@ -185,7 +185,7 @@ def test_pseudonyms_differ_by_agency_kind_and_secret() -> None:
     ngo, police, later = (Pseudonyms(s, a) for s, a in ((b"k", "ngo"), (b"k", "police"), (b"l", "ngo")))
     made = {p.of(kind, one) for p in (ngo, police, later) for kind in ("person", "report")}
     assert len(made) == 6
-    assert {uuid.version for uuid in made} == {8}
+    assert {(UUID(text).version, UUID(text).variant) for text in made} == {(8, RFC_4122)}
 
 
 async def test_a_page_is_recorded_with_its_digest_before_it_leaves(scene: Scene) -> None:

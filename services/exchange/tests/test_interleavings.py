@@ -254,3 +254,18 @@ def test_any_interleaving_leaves_every_partner_with_what_it_may_have(database: s
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+def test_a_report_destroyed_after_it_moved_closes_what_was_said_of_the_other_person(database: str) -> None:
+    with Stage(database).open() as stage:
+
+        class Here(Interleaving):
+            pass
+
+        Here.stage = stage
+        here = Here()
+        here.begin()
+        here.moved_to_the_other(at=0)
+        here.granted(at=0, to=NGO, classes=(F.ENVELOPE, F.NARRATIVE), given_by="guardian")
+        here.erased(at=1, really=True)
+        here.teardown()

@@ -31,7 +31,7 @@ from .telemetry import span
 from .tx import Incoming, Tx
 
 log = logging.getLogger(__name__)
-BATCH = 300
+BATCH = 500
 
 
 class Consumer:

@@ -14,7 +14,7 @@ from homeward.common.tx import Tx
 
 from .changes import Judge
 from .domain import Partner, notice_for
-from .pseudonyms import Pseudonyms
+from .pseudonyms import Place, Pseudonyms
 from .store import cases, feeds
 
 RETRACTED = "homeward.release.retracted.v1"
@@ -34,33 +34,37 @@ class Unsettled(Exception):
 class Page:
     """CloudEvents for one agency, and where the next page starts."""
 
-    events: list[dict[str, Any]]
+    events: bytes
+    """A JSON array: the very bytes whose digest the record of the read has."""
+    empty: bool
     cursor: str
     more: bool
 
 
-async def read_page(partner: Partner, after: int, limit: int, tx: Tx, judge: Judge, source: str) -> Page:
-    """The next events of a feed; Unsettled if some must be decided again first.
+async def read_page(partner: Partner, start: Place, limit: int, tx: Tx, judge: Judge, source: str) -> Page:
+    """The next events of a feed after ``start``; Unsettled if some must be decided again first.
 
     The read is recorded in this transaction, so the caller must let it commit before a byte leaves.
     Until then nobody can change what the page rests on: whoever withdraws a consent waits for the
     pages that are on their way, and no page that is recorded later shows it.
     """
-    last, persons = await feeds.concerned(tx.db, partner.agency, after, limit)
+    last, persons = await feeds.concerned(tx.db, partner.agency, start.seq, limit)
     revisions = await cases.hold(tx.db, persons)
-    rows = await feeds.page(tx.db, partner.agency, after, last)
+    rows = await feeds.page(tx.db, partner.agency, start.seq, last)
     if unsettled := {row.whose for row in rows if not _rests(row, revisions, partner, judge, tx)}:
         raise Unsettled(unsettled)
     names = Pseudonyms(await lookup_key(tx), partner.agency)
-    events = await _open(rows, names, notice_for(partner.kind), tx, source)
+    opened = await _open(rows, names, notice_for(partner.kind), tx, source)
+    events, more = canonical(opened), False
     if rows:
-        digest = hashlib.sha256(canonical(events)).hexdigest()
+        digest = hashlib.sha256(events).hexdigest()
         first = rows[0].seq
         tx.emit(EventsRead(agency=partner.agency, first_seq=first, last_seq=last, page_digest=digest))
-        if not await feeds.mark_read(tx.db, partner.agency, partner.revision, last):
+        end = await feeds.mark_read(tx.db, partner.agency, partner.revision, last)
+        if end is None:
             raise Unsettled(set())
-    more = len(rows) == limit and (await feeds.reached(tx.db, partner.agency)).last_seq > last
-    return Page(events, names.cursor(await feeds.epoch(tx.db), last), more)
+        more = len(rows) == limit and end > last
+    return Page(events, not rows, names.cursor(Place(start.epoch, last)), more)
 
 
 def _rests(row: Any, revisions: Mapping[UUID, int], partner: Partner, judge: Judge, tx: Tx) -> bool:
@@ -77,38 +81,34 @@ def _rests(row: Any, revisions: Mapping[UUID, int], partner: Partner, judge: Jud
 async def _open(
     rows: Sequence[Any], names: Pseudonyms, notice: str | None, tx: Tx, source: str
 ) -> list[dict[str, Any]]:
-    values = await cases.values_of(tx.db, {row.event_id for row in rows if row.state == feeds.LIVE})
-    sealed = {event_id: Sealed(event_id, value) for event_id, (_, value) in values.items()}
+    sealed = {row.seq: Sealed(row.event_id, row.value) for row in rows if row.state == feeds.LIVE}
     keys = await tx.keys({subject for one in sealed.values() for subject in one.subjects})
     events = []
     for row in rows:
         item = {
             "specversion": "1.0",
-            "id": str(row.release_id if row.kind == feeds.RELEASE else names.of("row", _row_id(row))),
+            "id": str(row.release_id) if row.kind == feeds.RELEASE else names.of("row", _row_id(row)),
             "source": f"{source}/v1/events",
-            "subject": str(names.of("person", row.person_id)),
+            "subject": names.of("person", row.person_id),
             "time": row.at.isoformat(),
             "datacontenttype": "application/json",
             "sequence": f"{row.seq:020d}",
         }
         content = None
         if row.state == feeds.LIVE:
-            event_type, _ = values[row.event_id]
-            content = _content(row, event_type, sealed[row.event_id], keys, names)
+            content = _content(row, sealed[row.seq], keys, names)
         if content is None:
             events.append(item | _without_content(row))
         else:
             told = {"notice": notice} if notice else {}
-            events.append(item | {"type": event_type, "data": content | told})
+            events.append(item | {"type": row.event_type, "data": content | told})
     return events
 
 
-def _content(
-    row: Any, event_type: str, sealed: Sealed, keys: KeySet, names: Pseudonyms
-) -> dict[str, Any] | None:
+def _content(row: Any, sealed: Sealed, keys: KeySet, names: Pseudonyms) -> dict[str, Any] | None:
     """What a release shows; None if the event's own key is gone. What only its reporter's key opened is
     left out when that is gone: the retraction is on its way."""
-    contract = CONTRACTS[event_type]
+    contract = CONTRACTS[row.event_type]
     opened = sealed.open(keys, frozenset(FieldClass(name) for name in row.classes))
     if opened.erased - contract.ALSO_KEYED_BY.keys():
         return None

@@ -3,26 +3,31 @@
 import hmac
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from homeward.common.contracts import Event, FieldClass
-from homeward.common.keys import expand
+from homeward.common.keys import expand, hmac_under
+
+
+class Place(NamedTuple):
+    """Where a reader is: behind the event ``seq`` of its feed as it is in this epoch."""
+
+    epoch: int
+    seq: int
 
 
 class Pseudonyms:
     """The ids of one agency; ``secret`` is exchange's look-up key."""
 
     def __init__(self, secret: bytes, agency: str) -> None:
-        self._key = expand(secret, f"pseudonyms|{agency}")
-        self._agency = agency
+        self._hmac = hmac_under(expand(secret, f"pseudonyms|{agency}"))
 
-    def of(self, kind: str, internal: UUID) -> UUID:
-        """The agency's id of an internal one (UUIDv8, RFC 9562 §5.8)."""
-        raw = bytearray(hmac.digest(self._key, f"{kind}|{internal}".encode(), "sha256")[:16])
-        raw[6] = raw[6] & 0x0F | 0x80
-        raw[8] = raw[8] & 0x3F | 0x80
-        return UUID(bytes=bytes(raw))
+    def of(self, kind: str, internal: UUID | str) -> str:
+        """The agency's id of an internal one (UUIDv8, RFC 9562 §5.8), as text."""
+        it = self._hmac(f"{kind}|{internal}".encode()).hex()
+        variant = "89ab"[int(it[16], 16) & 3]
+        return f"{it[:8]}-{it[8:12]}-8{it[13:16]}-{variant}{it[17:20]}-{it[20:32]}"
 
     def envelope(
         self, contract: type[Event], fields: dict[str, Any], released: Collection[str]
@@ -41,18 +46,18 @@ class Pseudonyms:
                 continue
             if name.endswith("_id") and name != "referral_id":
                 kind = "person" if name == "new_person_id" else name.removesuffix("_id")
-                shown[name] = str(self.of(kind, UUID(value)))
+                shown[name] = self.of(kind, value)
             else:
                 shown[name] = value
         return shown
 
-    def cursor(self, epoch: int, seq: int) -> str:
-        """An opaque place in the agency's feed as it is in this epoch, good for this agency only."""
-        text = f"{epoch}.{seq}"
+    def cursor(self, place: Place) -> str:
+        """A place in the agency's feed, opaque, and good for this agency only."""
+        text = f"{place.epoch}.{place.seq}"
         return urlsafe_b64encode(f"{text}.{self._tag(text)}".encode()).decode().rstrip("=")
 
-    def place(self, cursor: str) -> tuple[int, int] | None:
-        """The epoch and sequence a cursor stands for; None if it is not one of this agency's."""
+    def place(self, cursor: str) -> Place | None:
+        """The place a cursor stands for; None if it is not one of this agency's."""
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             raw = b64decode(padded, altchars=b"-_", validate=True)
@@ -62,7 +67,7 @@ class Pseudonyms:
         epoch, _, seq = text.partition(".")
         if not (epoch.isdigit() and seq.isdigit() and hmac.compare_digest(tag, self._tag(text))):
             return None
-        return int(epoch), int(seq)
+        return Place(int(epoch), int(seq))
 
     def _tag(self, text: str) -> str:
-        return hmac.digest(self._key, f"cursor|{text}".encode(), "sha256")[:12].hex()
+        return self._hmac(f"cursor|{text}".encode())[:12].hex()

@@ -1,7 +1,7 @@
 """A partner's feed over HTTP: pull, acknowledge."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -13,13 +13,14 @@ from homeward.common.http import ServiceParts
 from homeward.common.idempotency import lookup_key
 from homeward.common.parts import Parts
 from homeward.common.problems import Problem
+from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
 
 from ..changes import Judge
 from ..decide import decide_persons
 from ..domain import Partner
 from ..feed import Page, Unsettled, read_page
-from ..pseudonyms import Pseudonyms
+from ..pseudonyms import Place, Pseudonyms
 from ..store import cases, feeds
 from ..store import partners as registry
 from .own import Body, TheJudge, TheSettings
@@ -53,26 +54,31 @@ class Acknowledged(BaseModel):
     sequence: int
 
 
-@router.get("")
+@router.get("", response_model=Events)
 async def pull(
     parts: ServiceParts,
     actor: Reader,
     judge: TheJudge,
     settings: TheSettings,
-    response: Response,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     wait: Annotated[int, Query(ge=0, le=30)] = 0,
-) -> Events:
+) -> Response:
     """The next events after ``cursor`` (from the beginning without one); waits up to ``wait`` seconds
     for one to come."""
-    response.headers["Cache-Control"] = "no-store"
     deadline = asyncio.get_running_loop().time() + wait
     while True:
         page = await _page(parts, actor, judge, cursor, limit, settings.feed_pause_seconds)
-        if page.events or asyncio.get_running_loop().time() >= deadline:
-            return Events(events=page.events, cursor=page.cursor, more=page.more)
+        if not page.empty or asyncio.get_running_loop().time() >= deadline:
+            return _answer(page)
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _answer(page: Page) -> Response:
+    """:class:`Events`, its events byte for byte as they were recorded."""
+    rest = canonical({"cursor": page.cursor, "more": page.more})
+    content = b'{"events":%b,%b' % (page.events, rest.removeprefix(b"{"))
+    return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 async def _page(
@@ -83,12 +89,13 @@ async def _page(
     for _ in range(ATTEMPTS):
         try:
             async with parts.transaction(actor.name) as tx:
-                partner = await _active(actor, tx)
-                if partner is not None:
-                    await _caught_up(tx, bound)
-                    after = await _place(partner, cursor, tx)
+                row = await registry.reader(tx.db, actor.organisation)
+                partner = _active(row, tx)
+                if row is not None and partner is not None:
+                    _caught_up(row.caught_up_at, tx, bound)
+                    start = await _place(partner, cursor, row.epoch, tx)
                     source = parts.settings.public_url
-                    return await read_page(partner, after, limit, tx, judge, source)
+                    return await read_page(partner, start, limit, tx, judge, source)
         except Unsettled as unsettled:
             async with parts.transaction(f"service:{parts.name}") as tx:
                 await cases.lock(tx.db, unsettled.person_ids)
@@ -102,39 +109,36 @@ def _suspended() -> Problem:
     return Problem(403, "partner-suspended", "This organisation is not an active partner.")
 
 
-async def _active(actor: Actor, tx: Tx) -> Partner | None:
+def _active(row: Any, tx: Tx) -> Partner | None:
     """The partner who asks, as registered now, whatever its token says; None, and the denial noted, if
     it may not read."""
-    row = await registry.partner(tx.db, actor.organisation)
     if row is not None and row.suspended:
         tx.emit(ReadDenied(agency=row.agency, problem="partner-suspended"))
     return None if row is None or row.suspended else registry.partner_of(row)
 
 
-async def _caught_up(tx: Tx, bound: float) -> None:
+def _caught_up(at: datetime | None, tx: Tx, bound: float) -> None:
     """503 while exchange is too far behind. Where nobody has begun to follow others there is nothing to be
     behind of: no feed holds anything."""
-    at = await registry.caught_up_at(tx.db)
     if at is not None and tx.now - at > timedelta(seconds=bound):
         detail = "Exchange is behind; what a feed shows might have been revoked meanwhile."
         raise Problem(503, "feed-paused", detail, retry_after=2)
 
 
-async def _place(partner: Partner, cursor: str | None, tx: Tx) -> int:
+async def _place(partner: Partner, cursor: str | None, epoch: int, tx: Tx) -> Place:
     if cursor is None:
-        return 0
+        return Place(epoch, 0)
     place = Pseudonyms(await lookup_key(tx), partner.agency).place(cursor)
     if place is None:
         error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
         raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
-    epoch, after = place
-    if epoch != await feeds.epoch(tx.db):
+    if place.epoch != epoch:
         detail = (
             "Exchange was restored from a backup, and this feed begins anew. Let go of what you hold of "
             "it, and read it from the beginning, without a cursor."
         )
         raise Problem(410, "feed-restored", detail)
-    return after
+    return place
 
 
 @router.post("/ack")
@@ -148,7 +152,7 @@ async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader)
 
 
 async def _acknowledge(sequence: int, actor: Actor, tx: Tx) -> int | None:
-    partner = await _active(actor, tx)
+    partner = _active(await registry.partner(tx.db, actor.organisation), tx)
     if partner is None:
         return None
     reached = await feeds.reached(tx.db, partner.agency)

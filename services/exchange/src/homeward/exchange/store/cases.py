@@ -170,16 +170,6 @@ async def mark_told(db: AsyncConnection, event_ids: Collection[UUID], agencies: 
         )
 
 
-async def values_of(db: AsyncConnection, event_ids: Collection[UUID]) -> dict[UUID, tuple[str, bytes]]:
-    """Type and sealed value of events."""
-    found = await db.execute(
-        sa.select(events.c.event_id, events.c.type, events.c.value).where(
-            any_of(events.c.event_id, event_ids)
-        )
-    )
-    return {row.event_id: (row.type, row.value) for row in found}
-
-
 async def state_of(db: AsyncConnection, person_id: UUID) -> str | None:
     """``known`` or ``erased``; None if exchange has never heard of the person."""
     found = await db.execute(

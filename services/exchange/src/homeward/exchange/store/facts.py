@@ -103,11 +103,14 @@ async def reports_under(db: AsyncConnection, subjects: Collection[UUID]) -> set[
 
 
 async def persons_under(db: AsyncConnection, subjects: Collection[UUID]) -> set[UUID]:
-    """Those of ``subjects`` that are persons known here."""
+    """Those of ``subjects`` that are persons known here, and the persons of whom something was said that
+    speaks of one of them: a report has moved on since, and its link is still told of them."""
     if not subjects:
         return set()
-    query = sa.select(persons.c.person_id).where(any_of(persons.c.person_id, subjects))
-    return set((await db.execute(query)).scalars())
+    themselves = sa.select(persons.c.person_id).where(any_of(persons.c.person_id, subjects))
+    told_of = sa.select(events.c.person_id).where(any_of(events.c.report_id, subjects))
+    found = await db.execute(sa.union(themselves, told_of.where(events.c.person_id.is_not(None))))
+    return set(found.scalars())
 
 
 async def erase(db: AsyncConnection, subjects: Mapping[UUID, datetime]) -> None:

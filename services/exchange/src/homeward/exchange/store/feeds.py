@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import FieldClass
 from homeward.common.db import copy_in
-from homeward.common.tables import relay_state
 
 from ..domain import Live
 from .cases import any_of
@@ -183,9 +182,10 @@ async def concerned(db: AsyncConnection, agency: str, after: int, limit: int) ->
 
 
 async def page(db: AsyncConnection, agency: str, after: int, last: int) -> Sequence[sa.Row[Any]]:
-    """The rows of a feed behind ``after``, up to ``last``."""
+    """The rows of a feed behind ``after``, up to ``last``, each that shows its event with what that holds."""
+    value = sa.case((feed.c.state == LIVE, events.c.value)).label("value")
     found = await db.execute(
-        sa.select(feed, _WHOSE)
+        sa.select(feed, _WHOSE, events.c.type.label("event_type"), value)
         .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
         .where(feed.c.agency == agency, feed.c.seq > after, feed.c.seq <= last)
         .order_by(feed.c.seq)
@@ -215,20 +215,17 @@ async def reached(db: AsyncConnection, agency: str) -> Any:
     return (await db.execute(query.where(partners.c.agency == agency))).one()
 
 
-async def epoch(db: AsyncConnection) -> int:
-    """Which feeds these are: after a restore they are others, of which no cursor of before is a place."""
-    return await db.scalar(sa.select(relay_state.c.epoch)) or 1
-
-
-async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> bool:
-    """How far a partner has been given its feed; False if it was suspended or changed meanwhile."""
+async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> int | None:
+    """How far a partner has been given its feed; the feed's end, or None if the partner was suspended or
+    changed meanwhile."""
     marked = await db.execute(
         sa.update(partners)
         .where(partners.c.agency == agency, partners.c.revision == partner_revision, ~partners.c.suspended)
         .values(read_seq=sa.func.greatest(partners.c.read_seq, seq))
-        .returning(partners.c.read_seq)
+        .returning(partners.c.last_seq)
     )
-    return marked.first() is not None
+    end: int | None = marked.scalar()
+    return end
 
 
 async def acknowledge(db: AsyncConnection, agency: str, seq: int) -> None:
