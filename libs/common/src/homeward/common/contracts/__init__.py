@@ -22,7 +22,7 @@ from .exchange import (
     ReleaseRetracted,
 )
 from .intake import ReportReceived, StatedConsent
-from .keyring import KeysHandedOut, SubjectErased
+from .keyring import KekDestroyed, KeysHandedOut, KeysRewrapped, SubjectErased
 from .operations import DeadLetterRetried, DeadLetterSkipped, HistoryRead
 from .referral import (
     CaseClosed,
@@ -53,7 +53,9 @@ __all__ = [
     "HistoryRead",
     "HoldLifted",
     "HoldPlaced",
+    "KekDestroyed",
     "KeysHandedOut",
+    "KeysRewrapped",
     "ObjectionRaised",
     "ObjectionWithdrawn",
     "PartnerChanged",
