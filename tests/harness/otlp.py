@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -32,11 +31,6 @@ class Collector:
             self.services.add(names["service.name"])
             for scope in resource.scope_spans:
                 self.spans += [span.name for span in scope.spans]
-
-    def text(self) -> bytes:
-        """All of it decoded as JSON, so that nothing hides in an encoding."""
-        exports = [ExportTraceServiceRequest.FromString(body) for body in list(self.requests)]
-        return "\n".join(MessageToJson(export, ensure_ascii=False) for export in exports).encode()
 
 
 @contextmanager
