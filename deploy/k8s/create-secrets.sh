@@ -16,4 +16,6 @@ for service in intake verification referral; do
 done
 secret exchange --from-file=service.jwk=exchange.jwk --from-file=issuer.jwk --from-file=staff.json
 secret audit --from-file=service.jwk=audit.jwk --from-file=log.seed
-secret keyring --from-file=kek --from-file=services.json
+# During a rotation there are two key-encryption keys.
+next=; [ ! -e kek.next ] || next=--from-file=kek.next
+secret keyring --from-file=kek $next --from-file=services.json

@@ -1,4 +1,4 @@
-"""Everywhere something personal could have been left: the log, the databases, the output of processes."""
+"""Everywhere something personal could have been left: the topics, the databases, the output of processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 
 from harness.platform import ROLES, Platform
 from homeward.common.broker.kafka import KafkaBroker
-from homeward.common.envelope import topic_of
+from homeward.common.envelope import Received, topic_of
 
 CLEAR_BY_DESIGN = {"matching_index"}
 """Verification's look-up index, in UNLOGGED tables."""
@@ -19,6 +19,8 @@ CLEAR_BY_DESIGN = {"matching_index"}
 def everything(platform: Platform) -> Iterator[tuple[str, bytes]]:
     """(place, content) of all of it."""
     yield "logs", platform.logs().encode()
+    for body in list(platform.traces.requests):
+        yield "spans", body
     for role in platform.roles:
         yield f"metrics of {role}", httpx.get(platform.url_of(role) + "/metrics", trust_env=False).content
     for place, content in asyncio.run(_kafka_records(platform.kafka.bootstrap)):
@@ -31,14 +33,22 @@ def everything(platform: Platform) -> Iterator[tuple[str, bytes]]:
 
 
 async def _kafka_records(bootstrap: str) -> list[tuple[str, bytes]]:
+    found = []
+    for record in await on_topics(bootstrap):
+        headers = b"".join(name.encode() + value for name, value in record.headers)
+        place = f"{record.topic} {record.partition} {record.offset}"
+        found.append((place, record.key + headers + record.value))
+    assert found, "the topics are empty"
+    return found
+
+
+async def on_topics(bootstrap: str) -> list[Received]:
+    """All that was ever published."""
     broker = KafkaBroker(bootstrap, partitions=1, replication=1)
     try:
-        found = []
+        found: list[Received] = []
         for at, end in (await broker.end_positions([topic_of(service) for service in ROLES])).items():
-            for record in await broker.read(at, 0, end):
-                headers = b"".join(name.encode() + value for name, value in record.headers)
-                found.append((f"{at} {record.offset}", record.key + headers + record.value))
-        assert found, "the topics are empty"
+            found += await broker.read(at, 0, end)
         return found
     finally:
         await broker.close()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,14 @@ from typing import Any
 import httpx
 
 from harness.kafka import Kafka
+from harness.otlp import Collector, collecting
 from harness.ports import free_port
 from harness.postgres_server import Postgres
 from harness.proxy import Proxy
 from homeward.client.lists import Imported, send_list
 from homeward.client.session import Session
+from homeward.common.jose import read_key
+from homeward.common.keyring_http import HttpKeyring
 from homeward.common.main import listen, serve
 from homeward.onebox.secrets import write_secrets
 
@@ -44,10 +47,11 @@ Role = tuple[str, str]
 class Platform:
     """Made by :func:`running_platform`."""
 
-    def __init__(self, folder: Path, postgres: Postgres, kafka: Kafka) -> None:
+    def __init__(self, folder: Path, postgres: Postgres, kafka: Kafka, traces: Collector) -> None:
         self.folder = folder
         self.postgres = postgres
         self.kafka = kafka
+        self.traces = traces
         self._ports = _distinct_ports([(s, r) for s, roles in ROLES.items() for r in roles])
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
         self.base_url, stop_gateway = _serve_in_thread(Proxy(self._serving))
@@ -75,6 +79,18 @@ class Platform:
     def url_of(self, role: Role) -> str:
         """The role's own port."""
         return f"http://127.0.0.1:{self._ports[role]}"
+
+    def job(self, service: str, role: str) -> str:
+        """Run a role to its end; what it said last. AssertionError if it failed."""
+        assert self._run(service, role).wait(START_LIMIT) == 0, self._log(service, role)
+        return self._log(service, role).splitlines()[-1]
+
+    @contextlib.asynccontextmanager
+    async def keyring_as(self, service: str) -> AsyncIterator[HttpKeyring]:
+        """The keyring as that service meets it."""
+        url, key = self.url_of(("keyring", "serve")), read_key(self._secrets / f"{service}.jwk")
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            yield HttpKeyring(url, service, key, client=client)
 
     def start(self, role: Role) -> None:
         """Start one role, or a further replica of one."""
@@ -141,6 +157,7 @@ class Platform:
             "BROKER_URL": f"kafka://{self.kafka.bootstrap}",
             "TOPIC_PARTITIONS": "3",
             "PUBLIC_URL": self.base_url,
+            "OTLP_ENDPOINT": self.traces.url,
             "JWKS_URL": f"{self.base_url}/oauth/jwks",
             "KEYRING_URL": self._keyring_url,
             "PORT": str(self._ports.get((service, role), 0)),
@@ -185,12 +202,13 @@ def importing(
 @contextlib.contextmanager
 def running_platform(folder: Path, postgres: Postgres, kafka: Kafka) -> Iterator[Platform]:
     """All roles up and ready; ended with the context."""
-    platform = Platform(folder, postgres, kafka)
-    try:
-        platform.start_all()
-        yield platform
-    finally:
-        platform.stop_all()
+    with collecting() as traces:
+        platform = Platform(folder, postgres, kafka, traces)
+        try:
+            platform.start_all()
+            yield platform
+        finally:
+            platform.stop_all()
 
 
 def _distinct_ports(roles: list[Role]) -> dict[Role, int]:

@@ -34,6 +34,8 @@ SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "max_connections": "300",
+    # What was written during a test is still in the write-ahead log at its end, for tests that look there.
+    "wal_keep_size": "512MB",
     # As in production: DETAIL lines would carry rows, with what they say of persons, into logs.
     "log_error_verbosity": "terse",
     "listen_addresses": "127.0.0.1",
@@ -47,6 +49,7 @@ class EmbeddedPostgres(Postgres):
         wheel = find_wheel()
         self._user = INSTEAD_OF_ROOT if os.geteuid() == 0 else ""
         self.folder = Path(tempfile.mkdtemp(prefix="homeward-pg-"))
+        self.data = self.folder / "data"
         self._port = free_port()
         self._child: Child | None = None
         self.root = URL.create("postgresql+asyncpg", "postgres", None, "127.0.0.1", self._port, "postgres")
@@ -81,7 +84,7 @@ class EmbeddedPostgres(Postgres):
         locale = ["--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command = [
             str(self._programs / "initdb"),
-            f"--pgdata={self.folder / 'data'}",
+            f"--pgdata={self.data}",
             "--username=postgres",
             "--auth=trust",
             "--no-sync",
@@ -103,11 +106,25 @@ class EmbeddedPostgres(Postgres):
     def _start(self) -> None:
         sockets = str(self.folder) if len(str(self.folder)) < LONGEST_SOCKET else ""
         settings = {**SETTINGS, "port": str(self._port), "unix_socket_directories": sockets}
-        command = [str(self._programs / "postgres"), "-D", str(self.folder / "data")]
+        command = [str(self._programs / "postgres"), "-D", str(self.data)]
         command += [f"--{name}={value}" for name, value in settings.items()]
         # SIGINT is the fast shutdown: SIGTERM would wait for every client to leave.
         self._child = Child(command, folder=self.folder, stop_signal=signal.SIGINT, user=self._user)
         self._child.wait_until(self.answers, START_LIMIT)
+
+    def base_backup(self, folder: Path) -> None:
+        """What an operator keeps: the whole server with the write-ahead log it needs."""
+        self._run("pg_basebackup", "-D", str(folder), "--checkpoint=fast", "--no-sync", "-X", "fetch")
+
+    def dump(self, database: str, file: Path) -> None:
+        """One database as SQL, as docs/operations.md has it."""
+        self._run("pg_dump", "--no-unlogged-table-data", "-f", str(file), database)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        where = ["-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres"]
+        command = [str(self._programs / program), *where, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        assert done.returncode == 0, done.stderr
 
     def stop(self) -> None:
         if self._child:

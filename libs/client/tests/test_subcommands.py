@@ -92,6 +92,28 @@ class TestPartners:
         assert "holds a private key" in ran.err
 
 
+class TestKeys:
+    """``homeward keys``."""
+
+    DONE = (200, {"kek_id": "n1", "former_kek_id": "o1", "keys": 7, "destroyed_at": "2026-01-02T03:04:05Z"})
+
+    def test_the_key_that_was_destroyed_is_named_with_the_time(
+        self, fake: FakePlatform, credentials: Path, homeward: Homeward
+    ) -> None:
+        fake.answers["POST", "/v1/keyring/rotations"] = self.DONE
+        assert homeward("keys", "rotate", "--as", credentials).out.splitlines() == [
+            "7 data keys are wrapped by n1.",
+            "o1 was destroyed at 2026-01-02T03:04:05Z.",
+        ]
+        assert json.loads(homeward("keys", "rotate", "--json", "--as", credentials).out) == self.DONE[1]
+
+    def test_a_refusal_is_1(self, fake: FakePlatform, credentials: Path, homeward: Homeward) -> None:
+        fake.answers["POST", "/v1/keyring/rotations"] = (409, {"detail": "Another process is at it."})
+        ran = homeward("keys", "rotate", "--as", credentials)
+        assert (ran.code, ran.out) == (1, "")
+        assert "Another process is at it." in ran.err
+
+
 class TestLog:
     """``homeward log``: verified offline, and every flaw is an exit code."""
 

@@ -5,17 +5,14 @@ import json
 import os
 import re
 import signal
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from harness.otlp import Collector, collecting
 from homeward.onebox.edition import run
 from homeward.onebox.folder import CannotStart
 
@@ -25,40 +22,10 @@ ROLES = ("operator", "caseworker", "reviewer", "auditor")
 CSV = "full_name,age,sex\nSynthetic Person,25,F\n???,,\nAnother Synthetic,31,unknown\n"
 
 
-@dataclass
-class Collector:
-    """Takes traces, as an OTLP collector does."""
-
-    url: str
-    services: list[str] = field(default_factory=list)
-    spans: list[str] = field(default_factory=list)
-
-
 @pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                names = {a.key: a.value.string_value for a in resource.resource.attributes}
-                for scope in resource.scope_spans:
-                    taken.spans += [span.name for span in scope.spans]
-                taken.services.append(names["service.name"])
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    taken = Collector(f"http://127.0.0.1:{server.server_address[1]}/v1/traces")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield taken
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with collecting() as taken:
+        yield taken
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +135,7 @@ def test_it_ends_well_keeps_what_it_knows_and_comes_back_after_a_kill(
     ended: Up, data: Path, collector: Collector
 ) -> None:
     assert left_of(data) == [], "its PostgreSQL ended with it"
-    assert set(collector.services) == {"homeward-onebox"}
+    assert collector.services == {"homeward-onebox"}
     assert "POST /v1/reports/import" in collector.spans
     assert not [span for span in collector.spans if "Synthetic" in span]
 
@@ -193,6 +160,24 @@ def test_without_its_database_it_ends_and_says_so(ended: Up, data: Path) -> None
         assert running.process.wait(60) == 1
     assert running.said.splitlines()[-1] == "homeward up ended: its PostgreSQL has ended."
     assert "Traceback" not in running.said
+
+
+def test_the_key_is_changed_while_all_of_it_runs_and_holds_after_a_restart(ended: Up, data: Path) -> None:
+    kek = data / "secrets" / "kek"
+    kept = kek.read_text()
+    with Up(data) as running:
+        operator = running.credentials / "operator.json"
+        done = homeward("keys", "rotate", "--json", "--as", operator)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["destroyed_at"]
+        report = ("POST", "/v1/reports", "--data", json.dumps({"full_name": "After Synthetic"}))
+        assert homeward("http", *report, "--as", running.credentials / "caseworker.json").returncode == 0
+    assert kek.read_text() != kept
+    assert kek.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in kek.parent.glob("*kek*")] == ["kek"]
+    with Up(data) as again:
+        counted = homeward("counts", "--json", "--as", again.credentials / "operator.json")
+        assert json.loads(counted.stdout)["reports"] in (2, 3), "the last may still be on its way"
 
 
 def test_with_another_key_it_does_not_start(ended: Up, data: Path) -> None:

@@ -1,14 +1,11 @@
 """Data keys: wrapped for one subject, opened by one key, handed out in parts."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homeward.common.contracts import FieldClass
 from homeward.common.db import is_transient
-from homeward.common.secret_files import SecretUnusable
 from homeward.keyring.domain import AUDIT, ENTITLEMENTS, Kek, KekUnusable, class_keys, held_of, new_data_key
 
 DATA_KEY = bytes(range(32))
@@ -83,31 +80,3 @@ class TestEntitlements:
         assert held_of("service:intake", "intake", classes) == classes
         assert held_of("service:intake", "verification", classes) == {"envelope"}
         assert held_of("0194f0c0-report", "intake", classes) == {"envelope", "audit", "lookup"}
-
-
-class TestKekFile:
-    """The key-encryption key comes from a file that only its owner may read."""
-
-    def write(self, folder: Path, text: str, mode: int = 0o600) -> Path:
-        path = folder / "kek"
-        path.write_text(text)
-        path.chmod(mode)
-        return path
-
-    def test_64_digits_are_a_key(self, tmp_path: Path) -> None:
-        assert Kek.read(self.write(tmp_path, (b"k" * 32).hex() + "\n")).id == KEK.id
-
-    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
-    def test_a_file_that_others_may_read_is_refused_with_what_to_do(self, tmp_path: Path, mode: int) -> None:
-        with pytest.raises(SecretUnusable, match="chmod 600"):
-            Kek.read(self.write(tmp_path, "00" * 32, mode))
-
-    @pytest.mark.parametrize("text", ["", "zz" * 32, "00" * 31, "00" * 33, "\x00"])
-    def test_anything_else_is_refused_and_not_quoted(self, tmp_path: Path, text: str) -> None:
-        with pytest.raises(SecretUnusable, match="64 hexadecimal digits") as refused:
-            Kek.read(self.write(tmp_path, text))
-        assert not text or text not in str(refused.value)
-
-    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(SecretUnusable, match="No such file"):
-            Kek.read(tmp_path / "none")

@@ -10,7 +10,8 @@ from homeward.common import jose
 from homeward.common.keyring_http import AUDIENCE
 from homeward.common.parts import Parts
 from homeward.keyring.configure import configure
-from homeward.keyring.domain import ENTITLEMENTS, Kek
+from homeward.keyring.domain import ENTITLEMENTS
+from homeward.keyring.kek_files import KekFiles
 from homeward.keyring.services import Services, ServicesUnusable
 
 KEY = jose.new_key()
@@ -23,7 +24,7 @@ def no_parts() -> Parts:
 
 
 def services(**known: Any) -> Services:
-    return Services(no_parts, Kek(b"k" * 32), known, now=lambda: NOW)
+    return Services(no_parts, KekFiles(Path("none")), known, now=lambda: NOW)
 
 
 def assertion(key: Any = KEY, **changed: Any) -> str:
@@ -112,6 +113,6 @@ class TestAssertions:
             known.authenticate(assertion(iss="exchange"), AUDIENCE)
 
     def test_the_wall_clock_is_the_default(self) -> None:
-        known = Services(no_parts, Kek(b"k" * 32), {"intake": GOOD})
+        known = Services(no_parts, KekFiles(Path("none")), {"intake": GOOD})
         now = int(time.time())
         assert known.authenticate(assertion(iat=now, exp=now + 60), AUDIENCE) == "intake"

@@ -48,6 +48,7 @@ async def test_a_person_by_id_and_by_report(
         "person_id": str(person_id),
         "registered_at": "2025-01-07T09:30:00Z",
         "erased_at": None,
+        "backups_unreadable_since": None,
         "report_ids": [str(one.report_id) for one in reports[:2]],
         "statuses": [],
     }

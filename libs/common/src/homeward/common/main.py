@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -35,7 +35,10 @@ from .settings import ServiceSettings
 log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+Job = Callable[[Service], Coroutine[Any, Any, str]]
+"""A role of one service alone, which does something and ends; what it did, in a line."""
 ROLES = ("serve", "consume", "relay", "migrate")
+_NO_JOBS: Mapping[str, Job] = {}
 
 
 def build_parts(
@@ -68,16 +71,20 @@ def build_parts(
     )
 
 
-def run(name: str, settings_type: type[S], create: Callable[[S], Service]) -> None:
-    """Run the role named on the command line until SIGTERM; exit code 2, and one line that says why,
-    for bad usage or settings."""
+def run(
+    name: str, settings_type: type[S], create: Callable[[S], Service], *, jobs: Mapping[str, Job] = _NO_JOBS
+) -> None:
+    """Run the role named on the command line until SIGTERM, or one of ``jobs`` to its end; exit code 2, and
+    one line that says why, for bad usage or settings, 1 for a job that failed."""
     role = sys.argv[1] if len(sys.argv) == 2 else ""
-    if role not in ROLES:
-        raise _refusal(f"usage: python -m homeward.{name} {'|'.join(ROLES)}")
+    if role not in (*ROLES, *jobs):
+        raise _refusal(f"usage: python -m homeward.{name} {'|'.join((*ROLES, *jobs))}")
     service = _created(name, settings_type, create)
     settings = service.parts.settings
     logs.configure(name, settings.log_level)
     telemetry.configure(name, settings.otlp_endpoint)
+    if role in jobs:
+        return _do(jobs[role], service)
     try:
         asyncio.run(_run(role, service))
     except CannotListen as error:
@@ -93,18 +100,37 @@ def _created(name: str, settings_type: type[S], create: Callable[[S], Service]) 
     except ValidationError as error:
         wrong = [str(item["loc"][0]) for item in error.errors() if item["loc"]]
     except Exception as error:
-        # What our own errors say is meant to be read; others quote what they choked on.
-        ours = type(error).__module__.startswith("homeward.")
-        raise _refusal(f"homeward {name}: cannot start: {error if ours else where(error)}") from None
+        raise _refusal(f"homeward {name}: cannot start: {_told(error)}") from None
     named = ", ".join(f"{name}_{setting}".upper() for setting in wrong)
     raise _refusal(
         f"homeward {name}: these settings are missing or not valid: {named}. See docs/operations.md."
     )
 
 
-def _refusal(line: str) -> SystemExit:
+def _told(error: Exception) -> str:
+    # What our own errors say is meant to be read; others quote what they choked on.
+    return str(error) if type(error).__module__.startswith("homeward.") else where(error)
+
+
+def _refusal(line: str, code: int = 2) -> SystemExit:
     sys.stderr.write(f"{line}\n")
-    return SystemExit(2)
+    return SystemExit(code)
+
+
+def _do(job: Job, service: Service) -> None:
+    try:
+        done = asyncio.run(_to_its_end(job, service))
+    except Exception as error:
+        raise _refusal(f"homeward {service.name}: {_told(error)}", code=1) from None
+    sys.stdout.write(f"homeward {service.name}: {done}\n")
+
+
+async def _to_its_end(job: Job, service: Service) -> str:
+    try:
+        return await job(service)
+    finally:
+        await service.parts.broker.close()
+        await service.parts.engine.dispose()
 
 
 async def _run(role: str, service: Service) -> None:

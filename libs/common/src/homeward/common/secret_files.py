@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 
@@ -12,19 +13,37 @@ class SecretUnusable(Exception):
 def write_secret(path: Path, text: str, *, replace: bool = False) -> bool:
     """Create ``path`` (mode 0600) with ``text``; False if it is there already and not to be replaced.
 
-    Replacing is done beside it and moved over it, so that no reader meets half a secret.
+    It is written beside its place and moved there when it is safe on disk, so that nobody meets half a
+    secret, and no crash leaves one: what is sealed with a key must not outlive it.
     """
-    target = path.with_name(f".{path.name}.new") if replace else path
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if replace else os.O_EXCL)
-        descriptor = os.open(target, flags, 0o600)
-    except FileExistsError:
+    if path.exists() and not replace:
         return False
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    aside = Path(name)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    if replace:
-        target.replace(path)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        if replace:
+            aside.replace(path)
+        else:
+            os.link(aside, path)
+            aside.unlink()
+    except FileExistsError:
+        aside.unlink()
+        return False
+    sync_folder(path.parent)
     return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what was made, moved or removed in ``folder`` outlast a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_secret(path: Path) -> str:

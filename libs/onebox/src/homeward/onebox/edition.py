@@ -26,6 +26,7 @@ from homeward.exchange.settings import Settings as ExchangeSettings
 from homeward.intake import app as intake
 from homeward.intake.settings import Settings as IntakeSettings
 from homeward.keyring import app as keyring
+from homeward.keyring.api import operations as keyring_operations
 from homeward.keyring.services import Services, ServicesUnusable
 from homeward.keyring.settings import Settings as KeyringSettings
 from homeward.referral import app as referral
@@ -182,7 +183,7 @@ def base_url_of(host: str, port: int) -> str:
 
 def facing_others(service: Service) -> Service:
     """The service as it answers over HTTP: the keyring hands out keys within the process only."""
-    return replace(service, routers=()) if service.name == "keyring" else service
+    return replace(service, routers=[keyring_operations]) if service.name == "keyring" else service
 
 
 async def _announce(

@@ -1,8 +1,8 @@
-"""``python -m homeward.keyring serve|consume|relay|migrate``."""
+"""``python -m homeward.keyring serve|consume|relay|migrate|rotate``."""
 
 from homeward.common.main import run
 
-from .app import create_service
+from .app import create_service, rotate
 from .settings import Settings
 
-run("keyring", Settings, create_service)
+run("keyring", Settings, create_service, jobs={"rotate": rotate})

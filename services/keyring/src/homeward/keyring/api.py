@@ -1,6 +1,8 @@
-"""The keyring over HTTP, for services only: each proves itself by an assertion signed with its key."""
+"""The keyring over HTTP: for services, each of which proves itself by an assertion signed with its key, and
+for the operator."""
 
 from base64 import b64encode
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,14 +10,18 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from homeward.common import jose
+from homeward.common.auth import Actor, require
 from homeward.common.keyring_http import AUDIENCE
 from homeward.common.keys import Erased
 from homeward.common.problems import Problem
 
+from .domain import KekUnusable
 from .keyring import LocalKeyring
+from .rotation import Rotation, RotationRefused, RotationUnderWay
 from .services import Services
 
 router = APIRouter(prefix="/v1", tags=["keyring"])
+operations = APIRouter(prefix="/v1/keyring", tags=["operations"])
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:-]{1,80}$")]
 Person = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
 """A report, reporter or person; not a service, whose own keys are never erased."""
@@ -87,3 +93,29 @@ async def erase(wanted: ErasureWanted, caller: Caller) -> Erasure:
         raise Problem(403, "not-entitled", "This service may not erase.")
     done = await caller.erase(wanted.subjects, person_id=str(wanted.person_id), actor=wanted.actor)
     return Erasure(erased_at=done.isoformat())
+
+
+class Rotating(BaseModel):
+    """All live data ``keys`` are wrapped by the key-encryption key ``kek_id``. While ``destroyed_at`` is null
+    the former one is still mounted: take it away, then ask again."""
+
+    kek_id: str
+    former_kek_id: str
+    keys: int
+    destroyed_at: datetime | None
+
+
+@operations.post("/rotations")
+async def rotate(request: Request, actor: Annotated[Actor, require("operations")]) -> Rotating:
+    """Wrap every data key by a new key-encryption key and destroy the former one, or finish doing so;
+    answers when that is done. Copies of the keyring's database made before are unreadable then."""
+    rotation: Rotation = request.app.state.parts.own["rotation"]
+    try:
+        done = await rotation.run(actor.name)
+    except RotationUnderWay as refused:
+        raise Problem(409, "rotation-under-way", str(refused), retry_after=60) from None
+    except RotationRefused as refused:
+        raise Problem(409, "next-key-missing", str(refused)) from None
+    except KekUnusable as unusable:
+        raise Problem(503, "key-unusable", f"Nothing is changed: {unusable}.") from None
+    return Rotating(**vars(done))

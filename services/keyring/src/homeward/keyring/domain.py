@@ -3,14 +3,12 @@
 import hashlib
 import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from homeward.common.contracts import OPEN_CLASSES, FieldClass
 from homeward.common.keys import LOOKUP, KeyringUnavailable, expand
-from homeward.common.secret_files import read_hex_secret
 
 AUDIT = "audit"
 """The class under which audit seals what it keeps beside its log."""
@@ -49,11 +47,6 @@ class Kek:
         self._aead = AESGCM(key)
         self.id = hashlib.sha256(b"homeward kek id" + key).hexdigest()[:16]
         """Names the key without telling anything of it."""
-
-    @classmethod
-    def read(cls, path: Path) -> "Kek":
-        """From a file of 64 hexadecimal digits that only its owner may read; SecretUnusable otherwise."""
-        return cls(read_hex_secret(path))
 
     def wrap(self, subject: str, data_key: bytes) -> bytes:
         """A data key that only this key and the same subject unwrap."""

@@ -1,6 +1,6 @@
 """The keyring itself: what the HTTP API and, on one machine, other services in the process call."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -9,10 +9,12 @@ from homeward.common.contracts import KeysHandedOut, SubjectErased
 from homeward.common.ids import new_id
 from homeward.common.keys import ClassKeys, Erased, KeySet
 from homeward.common.parts import Parts
+from homeward.common.secret_files import SecretUnusable
 from homeward.common.tx import Tx
 
 from . import store
 from .domain import ANOTHER, Kek, KekUnusable, class_keys, held_of, new_data_key
+from .kek_files import KekFiles
 
 OWN = "keyring"
 OWN_SUBJECT = f"service:{OWN}"
@@ -22,9 +24,11 @@ _SUBJECTS_PER_EVENT = 1_000
 class LocalKeyring:
     """The keyring as one caller may use it."""
 
-    def __init__(self, parts: Callable[[], Parts], kek: Kek, caller: str, classes: Collection[str]) -> None:
+    def __init__(
+        self, parts: Callable[[], Parts], files: KekFiles, caller: str, classes: Collection[str]
+    ) -> None:
         self._parts = parts
-        self._kek = kek
+        self._files = files
         self.name = caller
         self._classes = frozenset(classes)
 
@@ -32,6 +36,8 @@ class LocalKeyring:
         """As :meth:`.Keyring.class_keys`. The hand-out is recorded before the keys leave; the keyring's
         own keys, by which it seals that record, are the exception."""
         wanted = sorted(set(subjects))
+        # The files before the keys: what a rotation rewraps in between is then opened by what was there.
+        keks = held_keks(self._files)
         async with self._transaction(f"service:{self.name}") as tx:
             if create:
                 await store.lock_against_erasure(tx.db, erasing=False)
@@ -42,7 +48,7 @@ class LocalKeyring:
             if create and missing:
                 await self._create(missing, tx)
                 wrapped.update(await store.wrapped_keys(tx.db, missing))
-            opened = {s: self._open(s, wrapped[s]) for s in sorted(wrapped.keys() - erased.keys())}
+            opened = {s: self._open(s, wrapped[s], keks) for s in sorted(wrapped.keys() - erased.keys())}
             self._record(list(opened), tx)
         return {**{s: Erased(at) for s, at in erased.items()}, **opened}
 
@@ -58,6 +64,7 @@ class LocalKeyring:
                         subjects=tuple(sorted(newly)),
                         person_id=UUID(person_id),
                         erased_at=tx.now,
+                        kek_ids=tuple(sorted({kek_id for kek_id in newly.values() if kek_id})),
                     )
                 )
             return max((await store.erased_among(tx.db, subjects)).values())
@@ -73,14 +80,23 @@ class LocalKeyring:
             yield tx
 
     async def _create(self, subjects: Collection[str], tx: Tx) -> None:
-        if await store.wrapped_by_another(tx.db, self._kek.id):
+        """Under the lock by which a rotation changes which key-encryption key is the current one."""
+        current = await store.current_kek(tx.db)
+        if current is None:
+            await store.add_kek(tx.db, self._files.first().id, tx.now)
+            current = await store.current_kek(tx.db)
+        kek = held_keks(self._files).get(current or "")
+        if kek is None:
             raise KekUnusable(ANOTHER)
-        fresh = {s: self._kek.wrap(s, new_data_key()) for s in subjects}
-        await store.create_keys(tx.db, self._kek.id, fresh, tx.now)
+        fresh = {s: kek.wrap(s, new_data_key()) for s in subjects}
+        await store.create_keys(tx.db, kek.id, fresh, tx.now)
 
-    def _open(self, subject: str, wrapped: bytes) -> ClassKeys:
+    def _open(self, subject: str, wrapped: store.Wrapped, keks: Mapping[str, Kek]) -> ClassKeys:
+        kek = keks.get(wrapped.kek_id) or held_keks(self._files).get(wrapped.kek_id)
+        if kek is None:
+            raise KekUnusable(ANOTHER)
         held = held_of(subject, self.name, self._classes)
-        return class_keys(self._kek.unwrap(subject, wrapped), held)
+        return class_keys(kek.unwrap(subject, wrapped.key), held)
 
     def _record(self, subjects: Sequence[str], tx: Tx) -> None:
         if self.name == OWN:
@@ -89,3 +105,17 @@ class LocalKeyring:
         for start in range(0, len(subjects), _SUBJECTS_PER_EVENT):
             part = tuple(subjects[start : start + _SUBJECTS_PER_EVENT])
             tx.emit(KeysHandedOut(service=self.name, classes=classes, subjects=part))
+
+
+async def erase_again(erased: SubjectErased, tx: Tx) -> None:
+    """In a restored database: what was destroyed is destroyed, whatever the backup still held. (Keys that
+    were made after the backup are lost, with all they sealed: this database should never be rolled back.)"""
+    await store.destroy(tx.db, erased.subjects, erased.erased_at)
+
+
+def held_keks(files: KekFiles) -> dict[str, Kek]:
+    """The key-encryption keys by id; KekUnusable, which is waited for, if they cannot be read."""
+    try:
+        return files.read()
+    except SecretUnusable as error:
+        raise KekUnusable(str(error)) from None

@@ -14,7 +14,8 @@ from homeward.common.contracts import FieldClass
 from homeward.common.keys import LOOKUP
 from homeward.common.parts import Parts
 
-from .domain import AUDIT, ENTITLEMENTS, Kek
+from .domain import AUDIT, ENTITLEMENTS
+from .kek_files import KekFiles
 from .keyring import OWN, LocalKeyring
 
 KNOWN_CLASSES = frozenset({*FieldClass, LOOKUP, AUDIT})
@@ -32,14 +33,14 @@ class Services:
     def __init__(
         self,
         parts: Callable[[], Parts],
-        kek: Kek,
+        files: KekFiles,
         known: Mapping[str, Mapping[str, Any]],
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._now = now
         self._keys: dict[str, OKPKey] = {}
-        self._keyrings = {OWN: LocalKeyring(parts, kek, OWN, ENTITLEMENTS[OWN])}
+        self._keyrings = {OWN: LocalKeyring(parts, files, OWN, ENTITLEMENTS[OWN])}
         for name, entry in known.items():
             if name == OWN:
                 raise ServicesUnusable(f"services file: {OWN} is the keyring's own name")
@@ -50,7 +51,7 @@ class Services:
                 raise ServicesUnusable(f"services file: entry {name} needs jwk and classes") from None
             if unknown := classes - KNOWN_CLASSES:
                 raise ServicesUnusable(f"services file: entry {name}: {min(unknown)} is no class")
-            self._keyrings[name] = LocalKeyring(parts, kek, name, classes)
+            self._keyrings[name] = LocalKeyring(parts, files, name, classes)
 
     @staticmethod
     def read(path: Path) -> Mapping[str, Mapping[str, Any]]:

@@ -13,7 +13,8 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="KEYRING_")
 
     kek_file: Path
-    """The key-encryption key: 64 hexadecimal digits, readable by nobody else (mode 0600)."""
+    """The key-encryption key: 64 hexadecimal digits, readable by nobody else (mode 0600). During a
+    rotation the next one is beside it, in a file with ``.next`` after the name."""
     services_file: Path
     """Which services may ask, by which public key, for which classes: JSON of
     ``{service: {"jwk": {…}, "classes": […]}}``."""

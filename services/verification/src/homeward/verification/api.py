@@ -158,6 +158,7 @@ async def _person(db: AsyncConnection, person_id: UUID) -> Person:
         person_id=person_id,
         registered_at=found.created_at,
         erased_at=found.erased_at,
+        backups_unreadable_since=found.backups_unreadable_since,
         report_ids=[row.report_id for row in await store.reports_of(db, [person_id])],
         statuses=[
             Status.model_validate(dict(row._mapping)) for row in await store.statuses_of(db, person_id)

@@ -23,7 +23,7 @@ def create_service(settings: Settings, **outside: Any) -> Service:
         return await missing(parts)
 
     async def keep_index(stop: asyncio.Event) -> None:
-        await keep_whole(parts, stop)
+        await keep_whole(parts, stop, settings.forget_within_seconds)
 
     return Service(
         parts,

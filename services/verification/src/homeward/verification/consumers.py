@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from homeward.common.contracts import Event, PersonRegistered, ReportLinked, ReportReceived, SubjectErased
+from homeward.common.contracts import (
+    Event,
+    KekDestroyed,
+    PersonRegistered,
+    ReportLinked,
+    ReportReceived,
+    SubjectErased,
+)
 from homeward.common.contracts.verification import LinkBasis
 from homeward.common.ids import new_id
 from homeward.common.keys import Erased
@@ -118,6 +125,11 @@ async def on_subject_erased(erasure: SubjectErased, tx: Tx) -> None:
     _batch(tx).erasures.append(erasure)
 
 
+async def on_kek_destroyed(destroyed: KekDestroyed, tx: Tx) -> None:
+    """What backups hold under it is unreadable; so are people who were erased while it was in use."""
+    await store.note_destroyed(tx.db, destroyed.kek_id, destroyed.destroyed_at)
+
+
 async def finish(tx: Tx) -> None:
     """Write what the handlers decided, in a few statements whatever the batch's size."""
     state = _batch(tx)
@@ -138,6 +150,8 @@ async def _forget(erasure: SubjectErased, state: Batch, tx: Tx) -> None:
         )
     await index.remove_reports(tx.db, linked | subjects)
     await store.mark_erased(tx.db, persons, linked | subjects, erasure.erased_at)
+    if erasure.kek_ids is not None:
+        await store.note_wrapping(tx.db, persons, erasure.kek_ids)
 
 
 def persons_of(erasures: Sequence[SubjectErased]) -> set[UUID]:
@@ -159,4 +173,5 @@ def _batch(tx: Tx) -> Batch:
 CONSUMERS: Mapping[type[Event], Handler] = {
     ReportReceived: on_report_received,
     SubjectErased: on_subject_erased,
+    KekDestroyed: on_kek_destroyed,
 }

@@ -26,11 +26,16 @@ class Status(BaseModel):
 
 
 class Person(BaseModel):
-    """Whom reports are about, by identifiers alone; statuses oldest first, none overruling another."""
+    """Whom reports are about, by identifiers alone; statuses oldest first, none overruling another.
+
+    Of an erased person nothing can be opened since ``erased_at``, and nothing that older backups hold since
+    ``backups_unreadable_since``, which is null until the key-encryption key is changed.
+    """
 
     person_id: UUID
     registered_at: datetime
     erased_at: datetime | None = None
+    backups_unreadable_since: datetime | None = None
     report_ids: list[UUID]
     statuses: list[Status]
 

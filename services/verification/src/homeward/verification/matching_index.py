@@ -52,11 +52,28 @@ WHOLE_STATEMENTS = [
 """A table whose one row says that the index is whole. It is there from the start, when there is
 nothing to index, and goes when PostgreSQL empties unlogged tables."""
 
+LEFTOVER_STATEMENTS = [
+    "CREATE TABLE index_leftovers (report_id uuid PRIMARY KEY, since timestamptz NOT NULL DEFAULT now())",
+]
+"""The reports whose keys were deleted, but whose bytes are still in the index's file: PostgreSQL, VACUUM
+included, leaves them there until the place is used again. A rebuild makes a new file."""
+
 _LOOK_UP = sa.text(f"""
     SELECT wanted.key, there.person_id FROM unnest(CAST(:keys AS text[])) AS wanted (key)
     CROSS JOIN LATERAL (SELECT DISTINCT i.person_id FROM {INDEX} i WHERE i.key = wanted.key
                         ORDER BY i.person_id LIMIT {_MOST_PER_KEY}) AS there
 """)  # noqa: S608 - names of ours only
+
+
+_REMOVE = sa.text(f"""
+    WITH gone AS (DELETE FROM {INDEX} WHERE report_id = ANY(CAST(:report_ids AS uuid[])) RETURNING report_id)
+    INSERT INTO index_leftovers (report_id) SELECT DISTINCT report_id FROM gone ON CONFLICT DO NOTHING
+""")  # noqa: S608 - names of ours only
+_LEFTOVERS = sa.text(
+    "SELECT report_id FROM index_leftovers "
+    "WHERE since <= clock_timestamp() - make_interval(secs => CAST(:seconds AS float8))"
+)
+_LEFTOVERS_GONE = sa.text("DELETE FROM index_leftovers WHERE report_id = ANY(CAST(:report_ids AS uuid[]))")
 
 
 async def hold(db: AsyncConnection) -> None:
@@ -114,12 +131,20 @@ async def move_report(db: AsyncConnection, report_id: UUID, person_id: UUID) -> 
     await db.execute(sa.update(_index).where(_index.c.report_id == report_id).values(person_id=person_id))
 
 
-async def remove_reports(db: AsyncConnection, report_ids: Collection[UUID], *, table: str = INDEX) -> None:
-    """Forget the keys of reports: no look-up meets them again, and the next rebuild drops the bytes."""
+async def remove_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> None:
+    """Forget the keys of reports: no look-up meets them again, and a rebuild is due for what is left."""
     if report_ids:
-        of = _table(table)
-        among = of.c.report_id == sa.any_(sa.literal(list(report_ids), sa.ARRAY(Uuid)))
-        await db.execute(sa.delete(of).where(among))
+        await db.execute(_REMOVE, {"report_ids": list(report_ids)})
+
+
+async def leftovers(db: AsyncConnection, older_than: float = 0.0) -> list[UUID]:
+    """The reports whose keys were deleted ``older_than`` seconds ago and whose bytes may still be there."""
+    return list((await db.execute(_LEFTOVERS, {"seconds": older_than})).scalars())
+
+
+async def leftovers_gone(db: AsyncConnection, report_ids: Collection[UUID]) -> None:
+    """Their bytes are in no file any more."""
+    await db.execute(_LEFTOVERS_GONE, {"report_ids": list(report_ids)})
 
 
 def _table(name: str) -> sa.TableClause:

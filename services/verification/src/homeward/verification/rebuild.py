@@ -1,4 +1,4 @@
-"""Making the matching index anew from the sealed reports: after a crash, every night, or when asked.
+"""Making the matching index anew from the sealed reports: after a crash, after an erasure, or when asked.
 
 The new index is filled beside the old one, page by page, and swapped in at the end, so that matching
 goes on meanwhile if the old one is whole. A swap also removes the bytes of deleted rows, which stay
@@ -33,9 +33,12 @@ _OPENED = frozenset({FieldClass.ENVELOPE, FieldClass.PERSON_IDENTITY})
 _CARRY_OVER = f"""
     INSERT INTO {index.NEXT} SELECT o.* FROM {index.INDEX} o
     WHERE NOT EXISTS (SELECT FROM {index.NEXT} n WHERE n.report_id = o.report_id)
+    AND o.report_id <> ALL(CAST(:closed AS uuid[]))
 """  # noqa: S608 - names of ours only
 _DROP_ERASED = f"""
-    DELETE FROM {index.NEXT} n USING reports r WHERE r.report_id = n.report_id AND r.sealed IS NULL
+    WITH gone AS (DELETE FROM {index.NEXT} n USING reports r
+                  WHERE r.report_id = n.report_id AND r.sealed IS NULL RETURNING n.report_id)
+    INSERT INTO index_leftovers (report_id) SELECT DISTINCT report_id FROM gone ON CONFLICT DO NOTHING
 """  # noqa: S608
 _FOLLOW_LINKS = f"""
     UPDATE {index.NEXT} n SET person_id = l.person_id FROM links l
@@ -66,6 +69,7 @@ async def rebuild(parts: Parts, *, page: int = PAGE) -> Rebuilt | None:
             if not await _claim(db):
                 return None
             await _start(db)
+            leftovers = await index.leftovers(db)
             after: UUID | None = None
             closed: set[UUID] = set()
             while rows := await store.sealed_reports(db, after, page):
@@ -81,7 +85,7 @@ async def rebuild(parts: Parts, *, page: int = PAGE) -> Rebuilt | None:
                 closed |= {row.report_id for row in rows} - opened.keys()
                 after, reports, keys = rows[-1].report_id, reports + len(rows), keys + len(entries)
                 log.info("matching index: %d reports read", reports)
-            await _finish(db, closed)
+            await _finish(db, closed, leftovers)
     finally:
         await engine.dispose()
     done = Rebuilt(reports, keys, perf_counter() - started)
@@ -89,12 +93,15 @@ async def rebuild(parts: Parts, *, page: int = PAGE) -> Rebuilt | None:
     return done
 
 
-async def keep_whole(parts: Parts, stop: asyncio.Event) -> None:
-    """Rebuild the index whenever it is not whole, until ``stop``."""
+async def keep_whole(parts: Parts, stop: asyncio.Event, forget_within: float) -> None:
+    """Rebuild the index whenever it is not whole, and when ``forget_within`` seconds have passed since
+    somebody was erased from it, until ``stop``."""
     while not stop.is_set():
         try:
             if await missing(parts):
                 log.warning("matching index is not whole: rebuilding it")
+                await rebuild(parts)
+            elif await _left_over(parts, forget_within):
                 await rebuild(parts)
         except Exception as error:
             if not is_transient(error):
@@ -108,6 +115,11 @@ async def missing(parts: Parts) -> str | None:
     """``matching index`` while it is not whole; None when it is."""
     async with parts.engine.connect() as db:
         return None if await index.is_whole(db) else "matching index"
+
+
+async def _left_over(parts: Parts, older_than: float) -> bool:
+    async with parts.engine.connect() as db:
+        return bool(await index.leftovers(db, older_than))
 
 
 async def _claim(db: AsyncConnection) -> bool:
@@ -139,18 +151,19 @@ async def _open(rows: Sequence[store.Row], keyring: CachedKeyring) -> dict[UUID,
     return opened
 
 
-async def _finish(db: AsyncConnection, closed: Collection[UUID]) -> None:
+async def _finish(db: AsyncConnection, closed: Collection[UUID], leftovers: Collection[UUID]) -> None:
     """Bring the new index up to what happened meanwhile, and put it in the place of the old one.
 
     ``closed`` are reports that did not open: what the old index has of them is not carried over.
+    ``leftovers`` are those that were erased before this rebuild began: they never were in the new file.
     """
     for statement in index.index_statements(index.NEXT):
         await db.execute(sa.text(statement))
     await db.commit()
     await db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('matching index', 0))"))
     if await index.is_whole(db):
-        await db.execute(sa.text(_CARRY_OVER))
-        await index.remove_reports(db, closed, table=index.NEXT)
+        await db.execute(sa.text(_CARRY_OVER), {"closed": list(closed)})
+    await index.leftovers_gone(db, leftovers)
     for statement in (
         _DROP_ERASED,
         _FOLLOW_LINKS,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, ForeignKey, LargeBinary, Text, Uuid
+from sqlalchemy import ARRAY, BigInteger, Column, ForeignKey, LargeBinary, Text, Uuid
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +23,13 @@ persons = sa.Table(
     Column("person_id", Uuid, primary_key=True),
     instant("created_at"),
     instant("erased_at", nullable=True),
+    Column("erased_under", ARRAY(Text)),
+)
+"""``erased_under``: what wrapped the keys that were destroyed, by id; NULL until the keyring has said so.
+Copies of its database hold them until these key-encryption keys are destroyed as well."""
+
+destroyed_keks = sa.Table(
+    "destroyed_keks", metadata, Column("kek_id", Text, primary_key=True), instant("destroyed_at")
 )
 
 reports = sa.Table(
@@ -74,8 +81,18 @@ announced = sa.Table(
 )
 """Whom reports are about that were linked before this database was restored, until each is read again."""
 
+_BACKUPS_UNREADABLE_SINCE = sa.literal_column(
+    "CASE WHEN cardinality(erased_under) = 0 THEN erased_at ELSE ("
+    "SELECT CASE WHEN bool_and(d.kek_id IS NOT NULL) THEN max(d.destroyed_at) END "
+    "FROM unnest(erased_under) AS under (kek_id) LEFT JOIN destroyed_keks d ON d.kek_id = under.kek_id) END",
+    sa.DateTime(timezone=True),
+).label("backups_unreadable_since")
+"""When the last key-encryption key was destroyed that wrapped a key of the person; NULL while one is left, or
+while it is not known which there were."""
+
 _CURRENT = links.c.ended_at.is_(None)
 _UUIDS = sa.ARRAY(Uuid)
+_TEXTS = sa.ARRAY(Text)
 
 Row = sa.Row[*tuple[Any, ...]]
 
@@ -168,8 +185,9 @@ async def person_of(db: AsyncConnection, report_id: UUID) -> UUID | None:
 
 
 async def person(db: AsyncConnection, person_id: UUID) -> Row | None:
-    """(person_id, created_at, erased_at); None for an unknown person."""
-    return (await db.execute(sa.select(persons).where(persons.c.person_id == person_id))).first()
+    """(person_id, created_at, erased_at, backups_unreadable_since); None for an unknown person."""
+    found = sa.select(persons, _BACKUPS_UNREADABLE_SINCE).where(persons.c.person_id == person_id)
+    return (await db.execute(found)).first()
 
 
 async def add_status(db: AsyncConnection, **row: Any) -> None:
@@ -197,6 +215,21 @@ async def mark_erased(
         .where(_among(persons.c.person_id, person_ids), persons.c.erased_at.is_(None))
         .values(erased_at=at)
     )
+
+
+async def note_wrapping(db: AsyncConnection, person_ids: Collection[UUID], kek_ids: Collection[str]) -> None:
+    """What wrapped the keys that these persons' erasure destroyed; a later one may add to it."""
+    before = sa.func.coalesce(persons.c.erased_under, sa.literal([], _TEXTS))
+    await db.execute(
+        sa.update(persons)
+        .where(_among(persons.c.person_id, person_ids))
+        .values(erased_under=before.concat(sa.literal(sorted(kek_ids), _TEXTS)))
+    )
+
+
+async def note_destroyed(db: AsyncConnection, kek_id: str, at: datetime) -> None:
+    """A key-encryption key is no more."""
+    await db.execute(insert(destroyed_keks).values(kek_id=kek_id, destroyed_at=at).on_conflict_do_nothing())
 
 
 async def sealed_reports(db: AsyncConnection, after: UUID | None, limit: int) -> Sequence[Row]:

@@ -1,4 +1,4 @@
-"""Counts, explanations, dead letters, and an authorised request for everything else."""
+"""Counts, explanations, dead letters, keys, and an authorised request for everything else."""
 
 import sys
 from typing import Annotated, Any
@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from ..session import Session
-from .output import As, AsJson, Unusable, parse_json, print_json, print_rows, say, session
+from .output import As, AsJson, Unusable, counted, parse_json, print_json, print_rows, say, session
 
 letters = typer.Typer(no_args_is_help=True, help="Records that no handler could take.")
+keys = typer.Typer(no_args_is_help=True, help="The keys that everything is sealed with.")
 SERVICES = ("intake", "verification", "referral", "exchange", "audit")
 Service = Annotated[str, typer.Option(help="The service whose letter it is.")]
 Letter = Annotated[str, typer.Argument(help="The dead letter's id.")]
@@ -17,6 +18,7 @@ Letter = Annotated[str, typer.Argument(help="The dead letter's id.")]
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.add_typer(letters, name="dead-letters")
+    app.add_typer(keys, name="keys")
     app.command()(counts)
     app.command()(explain)
     app.command("http")(http_request)
@@ -98,6 +100,18 @@ def skip(
 
 def _decided(platform: Session, path: str, body: dict[str, str]) -> None:
     say(f"The letter is now: {platform.post(path, body)['state']}.")
+
+
+@keys.command()
+def rotate(credentials: As = None, as_json: AsJson = False) -> None:
+    """Change the key-encryption key, after which older copies of the keyring's database are unreadable:
+    what they hold of erased people, too. Back up the data folder afterwards."""
+    with session(credentials, timeout=3_600) as platform:
+        done = platform.post("/v1/keyring/rotations")
+    if as_json:
+        return print_json(done)
+    say(f"{counted(done['keys'], 'data key is', 'data keys are')} wrapped by {done['kek_id']}.")
+    return say(f"{done['former_kek_id']} was destroyed at {done['destroyed_at']}.")
 
 
 def http_request(

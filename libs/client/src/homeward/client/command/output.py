@@ -31,8 +31,8 @@ class Unusable(Exception):
     """What was given on the command line cannot be used; the message says what and why. Exit code 2."""
 
 
-def session(credentials: Path | None) -> Session:
-    """A session of the credentials given."""
+def session(credentials: Path | None, *, timeout: float = 60) -> Session:
+    """A session of the credentials given; ``timeout`` in seconds, for what takes long."""
     hint = "Give a credentials file by --as or HOMEWARD_CREDENTIALS."
     if credentials is None:
         raise Unusable(f"No credentials were given. {hint}")
@@ -43,7 +43,7 @@ def session(credentials: Path | None) -> Session:
     seen = credentials.stat()
     if seen.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and seen.st_uid == os.geteuid():
         complain("Warning", f"others can read {credentials}; run chmod 600 on it.", style="yellow")
-    return Session(found)
+    return Session(found, timeout=timeout)
 
 
 def say(text: str) -> None:

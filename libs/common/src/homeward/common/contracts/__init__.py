@@ -23,7 +23,7 @@ from .exchange import (
     ReleaseRetracted,
 )
 from .intake import ReportReceived, StatedConsent
-from .keyring import KeysHandedOut, SubjectErased
+from .keyring import KekDestroyed, KeysHandedOut, KeysRewrapped, SubjectErased
 from .operations import DatabaseRestored, DeadLetterRetried, DeadLetterSkipped, HistoryRead
 from .referral import (
     CaseClosed,
@@ -55,7 +55,9 @@ __all__ = [
     "HistoryRead",
     "HoldLifted",
     "HoldPlaced",
+    "KekDestroyed",
     "KeysHandedOut",
+    "KeysRewrapped",
     "ObjectionRaised",
     "ObjectionWithdrawn",
     "PartnerChanged",

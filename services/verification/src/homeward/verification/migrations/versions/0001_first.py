@@ -17,7 +17,7 @@ def upgrade() -> None:
     create_runtime_tables(op.get_bind())
     metadata.create_all(op.get_bind())
     made = index.create_statements(index.INDEX) + index.index_statements(index.INDEX)
-    for statement in made + index.WHOLE_STATEMENTS:
+    for statement in made + index.WHOLE_STATEMENTS + index.LEFTOVER_STATEMENTS:
         op.execute(statement)
 
 
