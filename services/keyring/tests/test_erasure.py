@@ -9,6 +9,7 @@ import pytest
 
 from harness.world import World
 from homeward.common.contracts import SubjectErased
+from homeward.common.envelope import topic_of
 from homeward.common.keys import Erased
 from homeward.common.parts import Service
 
@@ -144,3 +145,28 @@ async def test_a_reader_in_a_race_with_an_erasure_sees_a_key_or_the_erasure(aski
         await erase(asking, subject)
     reading = False
     await asyncio.gather(*readers)
+
+
+async def test_a_restored_database_erases_again_what_its_backup_still_held(
+    world: World, service: Service, asking: Asking
+) -> None:
+    kept = ("data_keys", "tombstones", "outbox", "relay_state")
+    await world.broker.ensure_topics([topic_of("keyring")])
+    [gone, stays] = fresh(2)
+    before = await asking("intake").class_keys([gone, stays], create=True)
+    await world.relay(service)
+    for table in kept:
+        await world.execute(service, f"CREATE TABLE kept_{table} AS TABLE {table}")
+    await erase(asking, gone)
+    await world.relay(service)
+    for table in reversed(kept):
+        await world.execute(service, f"DELETE FROM {table}")
+        await world.execute(service, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE kept_{table}")
+    await world.execute(service, "SELECT setval(pg_get_serial_sequence('outbox', 'position'), 1000)")
+    assert (await asking("intake").class_keys([gone], create=False))[gone] == before[gone]
+
+    await world.relay(service)
+    after = await asking("intake").class_keys([gone, stays], create=True)
+    assert isinstance(after[gone], Erased)
+    assert after[stays] == before[stays]
+    assert [one.subjects for one in await world.said(service, SubjectErased)] == [(gone,)]
