@@ -6,7 +6,7 @@ PARTS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml
 READY := $(VENV)/.ready
 SOURCES := libs services tests bench conftest.py
 
-.PHONY: demo run test check format bench lock clean
+.PHONY: demo run test test-mutants check format bench lock clean
 
 demo: $(READY)  ## the main job on the synthetic sample list; ends by itself
 	@rm -rf build/demo && mkdir -p build/demo
@@ -18,6 +18,9 @@ run: $(READY)  ## the platform on this machine, until interrupted
 
 test: $(READY)  ## all tests, on real PostgreSQL and Apache Kafka
 	$(BIN)/pytest -q
+
+test-mutants: $(READY)  ## whether the tests notice a broken runtime; a quarter of an hour
+	$(BIN)/python tests/mutants.py
 
 check: $(READY)  ## format, lint, types, walls, contract snapshots
 	$(BIN)/ruff format --check $(SOURCES)
