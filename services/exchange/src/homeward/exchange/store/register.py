@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeward.common.db import copy_in
+
 from .tables import consents, reports, restrictions
 
 
 async def add_consents(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep new consents."""
-    if rows:
-        await db.execute(sa.insert(consents), [dict(row) for row in rows])
+    await copy_in(db, consents, rows)
 
 
 def _of_person(person_id: UUID) -> sa.ColumnElement[bool]:
