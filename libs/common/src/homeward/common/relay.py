@@ -119,6 +119,7 @@ class Relay:
         have been given already, so it starts a new source instead, and says so. What it still has of
         the old epoch keeps its number there: an event must not appear under two.
         """
+        self._sent = None  # of a database that may not be the one it was
         newest = await self._topic_tail()
         async with self._engine.begin() as db:
             state = await self._state(db)
