@@ -61,7 +61,7 @@ async def on_kafka(ground: Ground) -> AsyncIterator[Hop]:
         waiting = await _sealed(world, ground)
         records = batches([_record(row, number) for number, row in enumerate(waiting, 1)], BATCH)
         producer = AIOKafkaProducer(
-            bootstrap_servers=ground.kafka(),
+            bootstrap_servers=ground.kafka().bootstrap,
             acks="all",
             enable_idempotence=True,
             max_batch_size=1 << 20,

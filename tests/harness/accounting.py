@@ -27,9 +27,9 @@ class Accounting:
         self.consents: list[dict[str, Any]] = [{**CONSENTS[-1], "recipient": name}]
         """For nobody else: what one test hands in is not to reach another test's partners."""
 
-    def check(self, imported: Imported, rows: int) -> None:
-        """All of it, once nothing is under way any more."""
-        settle(self._operator, self._auditor)
+    def check(self, imported: Imported, rows: int, *, limit: float = 180) -> None:
+        """All of it, once nothing is under way any more, which may take ``limit`` seconds."""
+        settle(self._operator, self._auditor, limit)
         assert rows == imported.rows == imported.accepted + imported.rejected, "every row is accounted for"
         after = self._operator.get("/v1/counts")
         grown = {name: after[name] - self._before[name] for name in ("reports", "persons")}

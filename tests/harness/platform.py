@@ -79,6 +79,10 @@ class Platform:
         """The role's own port."""
         return f"http://127.0.0.1:{self._ports[role]}"
 
+    def pid_of(self, role: Role) -> int:
+        """The process that runs a role."""
+        return self._processes[role].pid
+
     def start(self, role: Role) -> None:
         """Start one role."""
         self._processes[role] = self._run(*role)
