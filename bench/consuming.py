@@ -109,7 +109,7 @@ def hop_of(what: Consuming) -> Callable[[Ground], Any]:
 
     @asynccontextmanager
     async def hop(ground: Ground) -> AsyncIterator[Hop]:
-        bootstrap = ground.kafka()
+        bootstrap = ground.kafka().bootstrap
         name = f"consuming_{what.name.strip().split()[-1]}"
         async with ground.world_on_kafka(name) as world, connection(world) as db:
             service = await world.start(what.create, what.settings)

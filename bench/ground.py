@@ -62,14 +62,14 @@ class Ground:
     quick: bool
     _kafka: Kafka | None = None
 
-    def kafka(self) -> str:
-        """The address of Kafka, which is started when first asked for; NotHere."""
+    def kafka(self) -> Kafka:
+        """Kafka, which is started when first asked for; NotHere."""
         if self._kafka is None:
             try:
                 self._kafka = start_kafka()
             except pytest.skip.Exception as reason:
                 raise NotHere(str(reason)) from None
-        return self._kafka.bootstrap
+        return self._kafka
 
     def stop(self) -> None:
         """Stop what was started."""
@@ -93,14 +93,15 @@ class Ground:
     @asynccontextmanager
     async def world_on_kafka(self, name: str) -> AsyncIterator[World]:
         """The same on Kafka, with empty topics."""
-        await _forget_topics(self.kafka())
+        await forget_topics(self.kafka().bootstrap)
         async with self.world(name) as world:
             await world.broker.close()
-            world.broker = open_broker(f"kafka://{self.kafka()}")
+            world.broker = open_broker(f"kafka://{self.kafka().bootstrap}")
             yield world
 
 
-async def _forget_topics(bootstrap: str) -> None:
+async def forget_topics(bootstrap: str) -> None:
+    """Delete what an earlier hop said."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -26,7 +26,7 @@ _NUMBERED = "UPDATE outbox SET epoch = 1, sequence = position WHERE position BET
 async def embedded(ground: Ground) -> AsyncIterator[Hop]:
     """Floor: COPY of the log's rows, and one UPDATE of the outbox, a batch."""
     async with ground.world("relaying") as world, connection(world) as db:
-        relay = Relay(await world.start(create_service, Settings))
+        service = await world.start(create_service, Settings)
         waiting = await _sealed(world, ground)
 
         async def clear() -> None:
@@ -37,7 +37,7 @@ async def embedded(ground: Ground) -> AsyncIterator[Hop]:
         async def ours(meter: Meter) -> None:
             await clear()
             with meter:
-                await _relay_all(relay, len(waiting))
+                await _relay_all(Relay(service), len(waiting))
 
         await ours(Meter())
         log = batches(await rows_of(db, "log_records", LOG, "offset"), BATCH)
@@ -56,11 +56,11 @@ async def embedded(ground: Ground) -> AsyncIterator[Hop]:
 async def on_kafka(ground: Ground) -> AsyncIterator[Hop]:
     """Floor: the records produced by aiokafka, set up as ours, and one UPDATE of the outbox, a batch."""
     async with ground.world_on_kafka("relaying_kafka") as world, connection(world) as db:
-        relay = Relay(await world.start(create_service, Settings))
+        service = await world.start(create_service, Settings)
         waiting = await _sealed(world, ground)
         records = batches([_record(row, number) for number, row in enumerate(waiting, 1)], BATCH)
         producer = AIOKafkaProducer(
-            bootstrap_servers=ground.kafka(),
+            bootstrap_servers=ground.kafka().bootstrap,
             acks="all",
             enable_idempotence=True,
             max_batch_size=1 << 20,
@@ -72,7 +72,7 @@ async def on_kafka(ground: Ground) -> AsyncIterator[Hop]:
         async def ours(meter: Meter) -> None:
             await _fill(db, waiting)
             with meter:
-                await _relay_all(relay, len(waiting))
+                await _relay_all(Relay(service), len(waiting))
 
         async def floor(meter: Meter) -> None:
             await _fill(db, waiting)

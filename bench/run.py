@@ -13,13 +13,14 @@ from typing import Any
 
 from homeward.common import telemetry
 
-from . import consuming, importing, reading, relaying, sequencing
+from . import consuming, importing, latency, reading, relaying, sequencing
 from .ground import Ground, NotHere, open_ground
 from .pairs import Hop, measure, profile
 
 REPORT = Path("build/bench/report.json")
 PAIRS = 7
 PROFILE_LINES = 40
+LATENCY = "latency"
 
 
 HOPS: Mapping[str, Callable[[Ground], AbstractAsyncContextManager[Hop]]] = {
@@ -67,12 +68,23 @@ def _line(result: Mapping[str, Any]) -> str:
     return f"{result['hop']:<24} {rates} {result['ratio']:>5.0%} {spread:<12} {goal:<12} {met}"
 
 
+def _latency(ground: Ground) -> dict[str, Any]:
+    try:
+        result = latency.measure(ground)
+    except NotHere as reason:
+        return {"left_out": str(reason)}
+    print(latency.line(result), flush=True)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="few units a run: whether it works, not how fast"
     )
-    parser.add_argument("--only", choices=HOPS, action="append", help="this hop; may be given several times")
+    parser.add_argument(
+        "--only", choices=[*HOPS, LATENCY], action="append", help="this hop; may be given several times"
+    )
     parser.add_argument("--profile", action="store_true", help="print where our side spends its time instead")
     chosen = parser.parse_args()
     # As every service's entry point does: spans are made, and cost, whether they are sent or not.
@@ -80,10 +92,14 @@ def main() -> None:
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     if not chosen.profile:
         print(f"{'hop':<24} {'ours':>9} {'floor':>9} {'':<10} ratio (of {PAIRS} pairs) goal")
+    names = chosen.only or [*HOPS, LATENCY]
     with open_ground(chosen.quick) as ground:
-        measured = asyncio.run(run(chosen.only or list(HOPS), ground, profiling=chosen.profile))
-    if chosen.profile:
-        return
+        hops = [name for name in names if name != LATENCY]
+        measured = asyncio.run(run(hops, ground, profiling=chosen.profile))
+        if chosen.profile:
+            return
+        if LATENCY in names:
+            measured["latency"] = _latency(ground)
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",

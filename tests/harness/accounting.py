@@ -41,9 +41,9 @@ class Accounting:
         self._partner.pull()
         return sum(event["type"] == kind for event in self._partner.events)
 
-    def check(self, imported: Imported, rows: int) -> None:
-        """All of it, once nothing is under way any more."""
-        settle(self._operator, self._auditor)
+    def check(self, imported: Imported, rows: int, *, limit: float = 180) -> None:
+        """All of it, once nothing is under way any more, which may take ``limit`` seconds."""
+        settle(self._operator, self._auditor, limit)
         assert rows == imported.rows == imported.accepted + imported.rejected, "every row is accounted for"
         after = self._operator.get("/v1/counts")
         grown = {name: after[name] - self._before[name] for name in ("reports", "persons")}

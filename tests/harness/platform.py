@@ -92,6 +92,10 @@ class Platform:
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             yield HttpKeyring(url, service, key, client=client)
 
+    def pid_of(self, role: Role) -> int:
+        """The process that runs a role."""
+        return self._processes[role].pid
+
     def start(self, role: Role) -> None:
         """Start one role, or a further replica of one."""
         while role not in self._ports:

@@ -56,6 +56,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(admin.router(service.name))
     app.include_router(_probes)
     app.add_middleware(Limited, max_bytes=service.parts.settings.max_body_bytes)
+    app.add_middleware(Admitting, at_once=service.parts.settings.max_requests)
     app.add_middleware(Measured, service=service.name)
     return app
 
@@ -197,6 +198,29 @@ class Limited:
         return None
 
 
+class Admitting:
+    """Takes so many requests at once; whoever comes beyond that hears it at once (503, Retry-After), before
+    a byte of the body is kept. So memory is bounded whatever comes, and what was let in is answered soon.
+    Probes are always answered: a service that is busy is not dead."""
+
+    def __init__(self, app: ASGIApp, at_once: int) -> None:
+        self._app = app
+        self._free = at_once
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["path"] in _PROBES:
+            return await self._app(scope, receive, send)
+        if self._free <= 0:
+            busy = Problem(503, "busy", "As much as can be done is under way. Send it again.", retry_after=1)
+            return await busy.response()(scope, receive, send)
+        self._free -= 1
+        try:
+            return await self._app(scope, receive, send)
+        finally:
+            self._free += 1
+
+
 class Measured:
     """A span and a measurement a request, by route (the path itself can hold a receipt code), and an
     answer for whatever went wrong."""
@@ -236,4 +260,5 @@ class Measured:
                 HTTP_SECONDS.labels(self._service, method, route, status).observe(perf_counter() - started)
 
 
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

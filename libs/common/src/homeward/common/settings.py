@@ -41,6 +41,9 @@ class ServiceSettings(BaseSettings):
     log_level: str = "INFO"
     otlp_endpoint: str | None = None
     max_body_bytes: int = 8 << 20
+    max_requests: int = Field(default=24, ge=1)
+    """Requests under way at once: ten have a database connection, the others wait for one. More are
+    refused with 503."""
 
     @field_validator("database_url", "direct_database_url")
     @classmethod

@@ -63,7 +63,7 @@ def span(name: str, kind: SpanKind, traceparent: str | None) -> Iterator[trace.S
 
 
 def _makes_spans() -> bool:
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return type(trace.get_tracer_provider()) is not trace.ProxyTracerProvider
 
 
 def _passed_on(traceparent: str | None) -> str:

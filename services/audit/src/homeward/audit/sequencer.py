@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
+from asyncpg import UniqueViolationError
 from prometheus_client import Gauge
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -81,7 +82,7 @@ class Sequencer:
         try:
             async with self._parts.engine.begin() as db:
                 size = await self._extend(db, entries)
-        except IntegrityError:
+        except (IntegrityError, UniqueViolationError):
             raise LogBroken("there are rows beyond the newest checkpoint") from None
         LOG_SIZE.set(size)
         return size

@@ -214,11 +214,15 @@ def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:
         concerned |= await facts.reports_under(tx.db, noted.erased.keys())
         known = await facts.lock_reports(tx.db, concerned)
         newest = _newest(noted.links, known)
-        persons = set(noted.touched) | {link.person_id for link in newest.values()}
-        persons |= {row.person_id for row in known.values() if row.person_id}
-        persons |= await facts.persons_under(tx.db, noted.erased.keys())
+        changed = {link.person_id for link in newest.values()}
+        changed |= {row.person_id for row in known.values() if row.person_id}
+        changed |= {row["person_id"] for row in noted.referrals}
+        changed |= await facts.persons_under(tx.db, noted.erased.keys())
+        persons = changed | noted.touched.keys()
         await facts.add_persons(tx.db, persons)
-        await cases.lock_and_revise(tx.db, persons)
+        await cases.lock(tx.db, persons)
+        # An event that states no fact changes nothing about the others: what stands of them still rests.
+        await cases.revise(tx.db, changed)
         await _write(noted, newest, tx)
         once = [(known[report_id].person_id, link.person_id) for report_id, link in newest.items()]
         once += [(link.person_id, newest[report_id].person_id) for report_id, link in noted.links]

@@ -79,7 +79,8 @@ async def on_unrestricted(event: HoldLifted | ObjectionWithdrawn, tx: Tx) -> Non
 async def _decide_again(tx: Tx, *person_ids: UUID) -> None:
     """What was decided of these persons rests on older facts; the background tells whoever read it."""
     await facts.add_persons(tx.db, person_ids)
-    await cases.lock_and_revise(tx.db, person_ids)
+    await cases.lock(tx.db, person_ids)
+    await cases.revise(tx.db, person_ids)
     if "sweep started" not in tx.scratch:
         tx.scratch["sweep started"] = True
         await registry.start_sweep(tx.db, "database restored")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from homeward.common.settings import ServiceSettings
@@ -20,6 +21,8 @@ class Settings(ServiceSettings):
     data_home: str = "THA"
     """The country whose law holds where this deployment stores data (ISO alpha-3). One deployment is
     one jurisdiction's storage."""
+    max_requests: int = Field(default=256, ge=1)
+    """Partners that wait for their feed to grow are requests under way, and do nothing meanwhile."""
     token_seconds: int = 300
     feed_pause_seconds: float = 30
     """How far exchange may be behind what others published before feeds pause (503): they could show

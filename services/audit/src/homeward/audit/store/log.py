@@ -6,16 +6,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeward.common.db import copy_in
 from homeward.tlog.merkle import HASH_SIZE
 from homeward.tlog.tiles import WIDTH, Tile
 
 from .tables import checkpoints, entries, tiles
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('homeward audit log', 0))")
-_ADD_ENTRIES = sa.text(
-    "INSERT INTO entries (index, leaf) SELECT :first + n - 1, leaf "
-    "FROM unnest(CAST(:leaves AS bytea[])) WITH ORDINALITY AS t (leaf, n)"
-)
 _TILES = sa.text(
     "SELECT t.level, t.index, t.data FROM tiles t "
     "JOIN unnest(CAST(:levels AS int[]), CAST(:indices AS bigint[])) AS w (level, index) "
@@ -52,8 +49,8 @@ async def add_checkpoint(db: AsyncConnection, size: int, note: bytes, now: datet
 
 
 async def add_entries(db: AsyncConnection, first: int, leaves: Sequence[bytes]) -> None:
-    """Keep ``leaves`` from index ``first`` on; IntegrityError if one of those is taken."""
-    await db.execute(_ADD_ENTRIES, {"first": first, "leaves": leaves})
+    """Keep ``leaves`` from index ``first`` on; UniqueViolationError if one of those is taken."""
+    await copy_in(db, entries, [{"index": index, "leaf": leaf} for index, leaf in enumerate(leaves, first)])
 
 
 async def entries_from(db: AsyncConnection, first: int, count: int) -> list[bytes]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeward.common.db import copy_in
 from homeward.common.envelope import Headers
 
 from ..completeness import Source
@@ -21,14 +22,6 @@ _KNOWN = sa.text(
     "SELECT event_id, source, sequence, sha256(value) FROM records "
     "JOIN unnest(CAST(:sources AS text[]), CAST(:sequences AS bigint[])) AS place (source, sequence) "
     "USING (source, sequence)"
-)
-_ADD = sa.text(
-    "INSERT INTO records (index, event_id, type, subject, time, actor, source, sequence, headers, value) "
-    "SELECT :first + n - 1, id, type, subject, time, actor, source, sequence, headers, value "
-    "FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subjects AS text[]), "
-    "CAST(:times AS timestamptz[]), CAST(:actors AS text[]), CAST(:sources AS text[]), "
-    "CAST(:sequences AS bigint[]), CAST(:headers AS bytea[]), CAST(:values AS bytea[])) WITH ORDINALITY "
-    "AS t (id, type, subject, time, actor, source, sequence, headers, value, n)"
 )
 # Numbers that follow one another have the same distance from their rank.
 _SOURCES = sa.text("""
@@ -75,21 +68,23 @@ async def known(db: AsyncConnection, batch: Sequence[Entry]) -> list[Identity]:
 
 
 async def add(db: AsyncConnection, first: int, batch: Sequence[Entry]) -> None:
-    """Keep the records of ``batch`` from index ``first`` on; IntegrityError if one is there already."""
-    envelopes = [entry.envelope for entry in batch]
-    rows = {
-        "first": first,
-        "ids": [e.id for e in envelopes],
-        "types": [e.type for e in envelopes],
-        "subjects": [e.subject for e in envelopes],
-        "times": [e.time for e in envelopes],
-        "actors": [e.actor for e in envelopes],
-        "sources": [e.source for e in envelopes],
-        "sequences": [e.sequence for e in envelopes],
-        "headers": [_pack(entry.headers) for entry in batch],
-        "values": [entry.value for entry in batch],
-    }
-    await db.execute(_ADD, rows)
+    """Keep the records of ``batch`` from index ``first`` on; UniqueViolationError if one is there already."""
+    rows = [
+        {
+            "index": index,
+            "event_id": entry.envelope.id,
+            "type": entry.envelope.type,
+            "subject": entry.envelope.subject,
+            "time": entry.envelope.time,
+            "actor": entry.envelope.actor,
+            "source": entry.envelope.source,
+            "sequence": entry.envelope.sequence,
+            "headers": _pack(entry.headers),
+            "value": entry.value,
+        }
+        for index, entry in enumerate(batch, first)
+    ]
+    await copy_in(db, records, rows)
 
 
 async def index_of(db: AsyncConnection, event_id: UUID) -> int | None:

@@ -227,7 +227,8 @@ async def _known(person_id: UUID, tx: Tx) -> str:
 
 async def _changing(person_id: UUID, tx: Tx) -> str:
     """Take the person's row before its facts change; ``known`` or ``erased``."""
-    await cases.lock_and_revise(tx.db, [person_id])
+    await cases.lock(tx.db, [person_id])
+    await cases.revise(tx.db, [person_id])
     return await _known(person_id, tx)
 
 

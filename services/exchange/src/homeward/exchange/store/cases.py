@@ -28,10 +28,9 @@ async def lock(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
     await db.execute(_in_order(person_ids).with_for_update())
 
 
-async def lock_and_revise(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
-    """Take the persons' rows, in one order, and mark that their facts changed."""
+async def revise(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
+    """Mark that the facts of these persons, whose rows are taken, changed."""
     if person_ids:
-        await lock(db, person_ids)
         await db.execute(
             sa.update(persons)
             .where(any_of(persons.c.person_id, person_ids))

@@ -148,7 +148,9 @@ async def stamp(
             "FROM unnest(CAST(:persons AS uuid[]), CAST(:agencies AS text[]), CAST(:revisions AS int[]), "
             "CAST(:partner_revisions AS int[]), CAST(:until AS timestamptz[])) "
             "AS d (person_id, agency, revision, partner_revision, valid_until) "
-            "WHERE f.person_id = d.person_id AND f.agency = d.agency AND f.state = 'live'"
+            "WHERE f.person_id = d.person_id AND f.agency = d.agency AND f.state = 'live' "
+            "AND (f.case_revision, f.partner_revision, f.policy_digest, f.valid_until) "
+            "IS DISTINCT FROM (d.revision, d.partner_revision, :digest, d.valid_until)"
         ),
         {
             "digest": policy_digest,
