@@ -192,7 +192,10 @@ async def test_for_another_agency_a_referral_is_not_there(
         await police.post(f"/v1/referrals/{uuid4()}/accept"),
     ]
     for answer in answers:
-        assert (answer.status_code, answer.json()) == (404, unknown.json())
+        assert (answer.status_code, answer.content) == (404, unknown.content)
+        assert answer.headers == unknown.headers
+    everything = await police.get("/v1/referrals", params={"after": str(uuid4())})
+    assert (await police.get("/v1/referrals", params={"after": referral_id})).content == everything.content
     assert (await police.get("/v1/referrals")).json() == {"referrals": []}
     assert (await ngo.get(f"/v1/referrals/{referral_id}")).status_code == 200
 

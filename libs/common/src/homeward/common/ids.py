@@ -1,24 +1,26 @@
-"""Identifiers: time-ordered, and saying nothing but their time."""
+"""Identifiers: time-ordered for ourselves, random for others."""
 
 import hashlib
-import os
+import secrets
 import time
-from uuid import UUID
-
-_last = 0
+from uuid import UUID, uuid4
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562 §5.7), greater than the one before.
+    """A UUIDv7: milliseconds, a fraction of one in the next twelve bits, random bits (RFC 9562 §5.7, §6.2
+    method 3).
 
-    The twelve bits behind the milliseconds are a fraction of one (§6.2, method 3), so that a burst of ids
-    does not run ahead of the clock, as it does where each takes a millisecond of its own.
+    No counter: one that is shared makes ids run ahead of the clock when many are made, so that whoever is
+    shown one sees how much else went on.
     """
-    global _last
-    _last = max(_last + 1, (time.time_ns() << 12) // 1_000_000)
-    milliseconds, fraction = _last >> 12, _last & 0xFFF
-    random = int.from_bytes(os.urandom(8)) >> 2
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))
+
+
+def new_shown_id() -> UUID:
+    """A UUIDv4, for what partners are shown: it says nothing, not even when it was made."""
+    return uuid4()
 
 
 def derived_id(origin: UUID, name: str) -> UUID:

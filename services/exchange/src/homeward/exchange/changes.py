@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from homeward.common.contracts import FieldClass
-from homeward.common.ids import new_id
+from homeward.common.ids import new_shown_id
 
 from .domain import CaseEvent, CaseFile, Change, Live, Partner, plan, question
 from .policies import PolicySet, Verdict
@@ -137,7 +137,7 @@ class Changes:
             feed_row(partner.agency, feeds.RELEASE, file.person_id, self.now)
             | _basis(matter, change.release)
             | {
-                "release_id": new_id(),
+                "release_id": new_shown_id(),
                 "event_id": matter.event.event_id,
                 "generation": change.generation,
                 "supersedes": change.supersedes,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import ReleaseDecided, ReleaseRetracted
 from homeward.common.contracts.exchange import Decision
-from homeward.common.ids import new_id
+from homeward.common.ids import new_shown_id
 from homeward.common.tx import Tx
 
 from .changes import Changes, Judge, Matter, Told, feed_row
@@ -82,7 +82,7 @@ async def _tell_of_erasures(erased: Collection[UUID], run: Changes, tx: Tx) -> N
         given = await feeds.recipients(tx.db, erased)
         for person_id, agency in sorted(given - await feeds.told_of_erasure(tx.db, erased)):
             row = feed_row(agency, feeds.ERASURE, person_id, tx.now)
-            run.appended.append(Appended(row | {"release_id": new_id()}))
+            run.appended.append(Appended(row | {"release_id": new_shown_id()}))
 
 
 async def _write(run: Changes, files: Collection[CaseFile], partners: Collection[Partner], tx: Tx) -> None:
