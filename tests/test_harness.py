@@ -64,18 +64,6 @@ async def test_kafka_carries_a_record_to_a_group(kafka: Kafka) -> None:
     assert await consume(kafka, topic, 1, group=f"{topic}-readers") == [b"found safe"]
 
 
-@pytest.mark.parametrize("crash", [False, True], ids=["in good order", "killed"])
-async def test_kafka_keeps_records_over_a_restart(kafka: Kafka, crash: bool) -> None:
-    topic = await new_topic(kafka)
-    await produce(kafka, topic, b"before")
-    if crash:
-        kafka.kill()
-    # From a thread that ends here, with which the broker must not end.
-    await asyncio.to_thread(kafka.restart)
-    await produce(kafka, topic, b"after")
-    assert await consume(kafka, topic, 2) == [b"before", b"after"]
-
-
 async def test_kafka_creates_no_topic_unasked(kafka: Kafka) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()

@@ -182,7 +182,7 @@ class TestImport:
         fake.answers["POST", "/v1/reports/import"] = [
             (201, {**IMPORTED, "rows": 300}), (503, {"detail": "Away."})
         ]  # fmt: skip
-        ran = homeward("report", "import", listed, "--as", credentials)
+        ran = homeward("report", "import", listed, "--patience", "1", "--as", credentials)
         assert ran.code == 3
         assert "The first 300 rows were handed in. Send the list again to go on." in ran.err
 

@@ -127,5 +127,5 @@ def test_when_the_platform_goes_away_in_between_what_was_done_is_known(
     fake.answers["POST", "/v1/reports/import"] = [(201, answer(PART)), (503, {})]
     imported = Imported()
     with pytest.raises(Unreachable):
-        send_list(session, file, imported=imported)
+        send_list(session, file, imported=imported, patience=1)
     assert (imported.rows, imported.accepted) == (PART, PART)

@@ -70,6 +70,9 @@ def import_list(
     dry_run: Annotated[bool, typer.Option(help="Check only; record nothing.")] = False,
     errors: Annotated[Path | None, typer.Option(help="Write the errors to this CSV file.")] = None,
     encoding: Annotated[str, typer.Option(help="utf-8, gb18030, big5 or utf-16.")] = "utf-8",
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to go on trying while the platform is away.")
+    ] = 20,
     credentials: As = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +86,7 @@ def import_list(
         with session(credentials) as platform, progress("importing") as report:
             send_list(
                 platform, file, list_name=list_name, consents=stated, dry_run=dry_run, encoding=encoding,
-                imported=imported, progress=report,
+                imported=imported, patience=patience, progress=report,
             )  # fmt: skip
     except (Refused, Unreachable):
         if imported.rows and not dry_run:
