@@ -33,8 +33,8 @@ from .tx import Incoming, Tx
 
 log = logging.getLogger(__name__)
 PAGE = 500
-TAIL = 1_000
-"""No less than the relay sends at once."""
+MOST_AGAIN = 10_000
+"""Records of a partition looked at for the newest number, if some may have been sent again over it."""
 SHARD = 0
 Number = tuple[int, int]
 """Epoch and sequence."""
@@ -57,8 +57,7 @@ class Said(NamedTuple):
 
 async def is_behind(parts: Parts) -> bool:
     """Whether the topic is ahead of the database: only the relay may work on it then."""
-    topic = OwnTopic(parts.name, parts.broker)
-    newest = await topic.newest()
+    newest = await _newest(parts)
     async with parts.engine.begin() as db:
         return newest > await _ours(db)
 
@@ -67,8 +66,7 @@ async def read_again(service: Service) -> int:
     """Bring a database that is older than its topic up to it, and open a new epoch; how many events were
     read again. All in one transaction: interrupted, it begins anew. For the relay that leads."""
     parts = service.parts
-    topic = OwnTopic(parts.name, parts.broker)
-    newest = await topic.newest()
+    newest = await _newest(parts)
     count = 0
     async with parts.engine.begin() as db:
         ours = await _ours(db)
@@ -81,7 +79,9 @@ async def read_again(service: Service) -> int:
         tx = Tx(db, parts.clock(), parts.name, f"service:{parts.name}", parts.keyring)
         waiting = await _waiting(db)
         page: list[Said] = []
-        async for said in topic.after(min([ours, *((n[0], n[1] - 1) for n in waiting)])):
+        async for said in OwnTopic(parts.name, parts.broker).after(
+            min([ours, *((n[0], n[1] - 1) for n in waiting)])
+        ):
             if waiting.pop(said.number, None) is None:
                 page.append(said)
             if len(page) == PAGE:
@@ -171,6 +171,14 @@ def _row(said: Said) -> dict[str, object]:
     }
 
 
+async def _newest(parts: Parts) -> Number:
+    """The newest number on the topic, which is its last: unless :func:`read_again` was cut off just after
+    it sent what the topic had not, all of which the database takes to be unpublished."""
+    async with parts.engine.connect() as db:
+        waiting = await db.scalar(sa.select(relay_state.c.numbered - relay_state.c.published))
+    return await OwnTopic(parts.name, parts.broker).newest(1 + min(waiting or 0, MOST_AGAIN))
+
+
 async def _ours(db: AsyncConnection) -> Number:
     """The last number given, as far as the database knows; nobody gives another meanwhile."""
     await db.execute(
@@ -189,12 +197,11 @@ class OwnTopic:
         self._topic = topic_of(service)
         self._source = re.compile(rf"/homeward/{service}/{SHARD}/([0-9]+)")
 
-    async def newest(self) -> Number:
-        """The newest number; (0, 0) if there is none."""
+    async def newest(self, depth: int) -> Number:
+        """The newest number among the last ``depth`` records of each partition; (0, 0) if there is none."""
         newest = (0, 0)
         for at, end in (await self._broker.end_positions([self._topic])).items():
-            # More than the last: a batch that was sent again may lie on top of newer ones.
-            tail = await self._broker.read(at, max(end - TAIL, 0), TAIL) if end else []
+            tail = await self._broker.read(at, max(end - depth, 0), depth) if end else []
             newest = max([newest, *(said.number for said in self._said(tail))])
         return newest
 
