@@ -24,19 +24,30 @@ IN_A_ROW = rb".([0-9a-f]{16}).(.{60})"
 IN_A_DUMP = rb"\t([0-9a-f]{16})\t\\\\x([0-9a-f]{120})"
 
 
+SEGMENT = re.compile("[0-9A-F]{24}")
+PAGE = 8_192
+
+
 def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
     """Every file below, as it is now."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             try:
                 if path.is_file():
-                    yield path, path.read_bytes()
+                    content = path.read_bytes()
+                    yield path, _whole_records(content) if SEGMENT.fullmatch(path.name) else content
             except FileNotFoundError:  # a server is at work in the folder
                 continue
 
 
 Wrapping = tuple[str, str, bytes]
 """Subject, id of the key-encryption key, wrapped data key."""
+
+
+def _whole_records(segment: bytes) -> bytes:
+    """A segment of the write-ahead log without the headers of its pages: a record goes on behind them."""
+    pages = (segment[at : at + PAGE] for at in range(0, len(segment), PAGE))
+    return b"".join(page[24 if number else 40 :] for number, page in enumerate(pages))
 
 
 @dataclass
