@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,20 +44,38 @@ def manifests() -> list[Manifest]:
 
 
 @pytest.fixture(scope="session")
-def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``create-secrets.sh`` gives of secrets made by the ``configure`` commands: a folder a Secret."""
-    made, given, tools = (tmp_path_factory.mktemp(name) for name in ("made", "given", "tools"))
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all secrets, as the ``configure`` commands and an operator make it."""
+    made = tmp_path_factory.mktemp("made")
     configure_keyring(made)
     configure_exchange(made, "https://homeward.example")
     write_log_key(made / "log.seed")
     for service in SERVICES:
         url = f"postgresql+asyncpg://localhost/{service}\n"
         write_secret(made / f"{service}.database-url", url)
+    return made
+
+
+@pytest.fixture(scope="session")
+def give(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """What ``create-secrets.sh`` gives of them now: a folder a Secret."""
+    tools = tmp_path_factory.mktemp("tools")
     (tools / "kubectl").write_text(KUBECTL)
     (tools / "kubectl").chmod(0o755)
-    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "GIVEN": str(given)}
-    subprocess.run([DEPLOY / "k8s/create-secrets.sh", made], env=environment, check=True)
+
+    def given() -> Path:
+        folder = tmp_path_factory.mktemp("given")
+        environment = {"PATH": f"{tools}:{os.environ['PATH']}", "GIVEN": str(folder)}
+        subprocess.run([DEPLOY / "k8s/create-secrets.sh", made], env=environment, check=True)
+        return folder
+
     return given
+
+
+@pytest.fixture(scope="session")
+def secrets(give: Callable[[], Path]) -> Path:
+    """What was given at first."""
+    return give()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,6 +119,17 @@ def test_every_secret_file_is_used(services: dict[str, Service], secrets: Path) 
         settings = service.parts.settings
         told = {getattr(settings, field) for field in type(settings).model_fields if field.endswith("_file")}
         assert set((secrets / name).iterdir()) <= told
+
+
+def test_during_a_rotation_the_keyring_alone_is_given_both_keys(
+    made: Path, give: Callable[[], Path], secrets: Path
+) -> None:
+    (made / "kek.next").write_text("00" * 32)
+    during = give()
+    (made / "kek.next").replace(made / "kek")
+    for given, keys in ((secrets, {"kek"}), (during, {"kek", "kek.next"}), (give(), {"kek"})):
+        assert {path.name for path in given.rglob("kek*")} == keys
+        assert {path.parent.name for path in given.rglob("kek*")} == {"keyring"}
 
 
 def test_addresses_lead_to_pods(manifests: list[Manifest]) -> None:

@@ -18,7 +18,7 @@ from homeward.common.contracts import FieldClass
 from homeward.common.sealing import Sealed
 from homeward.keyring.domain import Kek, KekUnusable, class_keys
 
-KEK = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+KEK = re.compile(rb"[0-9a-f]{64}")
 IN_A_ROW = rb".([0-9a-f]{16}).(.{60})"
 """After the subject: the length and id of the key-encryption key, the length and bytes of the wrapping."""
 IN_A_DUMP = rb"\t([0-9a-f]{16})\t\\\\x([0-9a-f]{120})"

@@ -35,7 +35,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "300",
     # What was written during a test is still in the write-ahead log at its end, for tests that look there.
-    "wal_keep_size": "512MB",
+    "wal_keep_size": "256MB",
     # As in production: DETAIL lines would carry rows, with what they say of persons, into logs.
     "log_error_verbosity": "terse",
     "listen_addresses": "127.0.0.1",
