@@ -137,8 +137,9 @@ def test_of_who_is_erased_nothing_can_be_read_from_any_copy_with_all_keys_that_a
         stage.platform.wait_ready(role)
     new = copies(postgres, tmp_path / "new")
     live = {"data folder": postgres.data}
-    keys = [kek, *data_keys, *(k for d in data_keys for k in class_keys(d, [*FieldClass]).values())]
-    texts = [*(marker.encode() for marker in said), *(text for key in keys for text in spellings(key))]
+    texts = [*(marker.encode() for marker in said)]
+    texts += [text for key in (kek, *data_keys) for text in spellings(key)]
+    texts += [key for one in data_keys for key in class_keys(one, [*FieldClass]).values()]
     thief = Intruder(gone.subjects | stays.subjects, [*gone.values, *stays.values], texts)
     for place, path in {**old, **new, **live}.items():
         loot = thief.look(path, secrets)
