@@ -40,7 +40,11 @@ def on_its_own_keys(settings: Settings, *, keyring: object, **outside: Any) -> S
 @pytest.fixture
 async def service(world: World, secrets: Path) -> Service:
     return await world.start(
-        on_its_own_keys, Settings, kek_file=secrets / "kek", services_file=secrets / "services.json"
+        on_its_own_keys,
+        Settings,
+        kek_file=secrets / "kek",
+        services_file=secrets / "services.json",
+        max_requests=200,  # the tests of races want all of theirs under way at once
     )
 
 
