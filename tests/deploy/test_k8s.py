@@ -214,7 +214,7 @@ def test_who_may_talk_to_whom(manifests: list[Manifest]) -> None:
     }
     gateway, keyring, issuer = ("gateway", "gateway"), ("keyring", "serve"), ("exchange", "serve")
     wanted = {(gateway, (name, "serve")) for name in PUBLIC}
-    wanted |= {((name, role), keyring) for name in PUBLIC for role in ("serve", "consume")}
+    wanted |= {((name, role), keyring) for name in PUBLIC for role in ("serve", "consume", "relay")}
     wanted |= {((name, "serve"), issuer) for name in {*PUBLIC, "keyring"} - {"exchange"}}
     assert open_ways == wanted
 

@@ -44,7 +44,6 @@ async def service(world: World, secrets: Path) -> Service:
         Settings,
         kek_file=secrets / "kek",
         services_file=secrets / "services.json",
-        max_requests=200,  # the tests of races want all of theirs under way at once
     )
 
 
