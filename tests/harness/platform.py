@@ -140,15 +140,19 @@ class Platform:
     def wait_ready(self, role: Role) -> None:
         """Until ``/readyz`` of the role's own port says so."""
         deadline = time.monotonic() + START_LIMIT
-        url = self.url_of(role) + "/readyz"
+        url, said = self.url_of(role) + "/readyz", ""
         while time.monotonic() < deadline:
             code = self._processes[role].poll()
             assert code is None, f"{role} ended with {code}:\n{self._log(*role)}"
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(url, trust_env=False).status_code == 200:
+            try:
+                answer = httpx.get(url, trust_env=False)
+                if answer.status_code == 200:
                     return
+                said = answer.text
+            except httpx.TransportError as error:
+                said = type(error).__name__
             time.sleep(0.1)
-        raise AssertionError(f"{role} is not ready after {START_LIMIT:.0f} s:\n{self._log(*role)}")
+        raise AssertionError(f"{role} is not ready after {START_LIMIT:.0f} s: {said}\n{self._log(*role)}")
 
     def logs(self) -> str:
         """What all roles logged."""

@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="KEYRING_")
 
     max_requests: int = Field(default=256, ge=1)
-    """As in :class:`.ServiceSettings`. More than elsewhere: those who ask are services, each for many at once."""
+    """As in :class:`.ServiceSettings`. More than elsewhere: those who ask are all the other services."""
     kek_file: Path
     """The key-encryption key: 64 hexadecimal digits, readable by nobody else (mode 0600). During a
     rotation the next one is beside it, in a file with ``.next`` after the name."""
