@@ -114,7 +114,7 @@ def hop_of(what: Consuming) -> Callable[[Ground], Any]:
         async with ground.world_on_kafka(name) as world, connection(world) as db:
             service = await world.start(what.create, what.settings)
             if what.with_partners:
-                await _register_partners(world.client(service, "partners:write"))
+                await register_partners(world.client(service, "partners:write"))
             events = what.events(reports(ground.count(2_400, 900), world))
             await world.publish(*events)
 
@@ -141,7 +141,8 @@ def hop_of(what: Consuming) -> Callable[[Ground], Any]:
     return hop
 
 
-async def _register_partners(operator: Any) -> None:
+async def register_partners(operator: Any) -> None:
+    """The partners of the demo."""
     async with operator as client:
         for partner in PARTNERS:
             jwk = jose.public_jwk(jose.new_key())
