@@ -93,6 +93,9 @@ class _Watched:
                 answer = await client.get(
                     f"{self._exchange}/v1/events", params={**place, "limit": 500, "wait": 1}
                 )
+                if answer.status_code == 503:  # paused, while exchange is far behind
+                    await asyncio.sleep(0.2)
+                    continue
                 page = answer.raise_for_status().json()
                 self._cursor, now = page["cursor"], loop.time()
                 for event in page["events"]:

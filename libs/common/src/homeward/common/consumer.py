@@ -32,6 +32,9 @@ from .tx import Incoming, Tx
 
 log = logging.getLogger(__name__)
 BATCH = 500
+GATHER = 0.05
+"""Seconds in which records gather after a batch that was not full: a transaction for each event would take
+the machine's time from those who hand events in."""
 
 
 class Consumer:
@@ -69,13 +72,18 @@ class Consumer:
     async def _polled(
         self, subscription: Subscription, stop: asyncio.Event
     ) -> AsyncGenerator[Sequence[Received], None]:
-        """Polls until ``stop``; the next one is on its way while the last one's records are handled."""
+        """Polls until ``stop``. While there is a backlog, the next is on its way as the last is handled;
+        otherwise records gather for a moment after each."""
         coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
         try:
             while not stop.is_set():
                 records = await coming
-                coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
+                if behind := len(records) == self._batch:
+                    coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
                 yield records
+                if not behind:
+                    await asyncio.sleep(GATHER if records else 0)
+                    coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
         finally:
             coming.cancel()
             await asyncio.wait([coming])
@@ -125,8 +133,10 @@ class Consumer:
     async def handle(self, records: Sequence[Received]) -> None:
         """Each record's effect, or a dead letter; transient errors pass through."""
         try:
-            async with self._parts.engine.begin() as db:
-                await self._process(db, records)
+            async with self._parts.engine.connect() as db:
+                async with db.begin():
+                    tx = await self._process(db, records)
+                await tx.wake_relay()
         except Exception as error:
             if is_transient(error):
                 raise
@@ -137,9 +147,7 @@ class Consumer:
             else:
                 await self._set_aside(records[0], error)
 
-    async def _process(
-        self, db: AsyncConnection, records: Sequence[Received], *, replay: bool = False
-    ) -> None:
+    async def _process(self, db: AsyncConnection, records: Sequence[Received], *, replay: bool = False) -> Tx:
         tx = Tx(
             db, self._parts.clock(), self._service.name, f"service:{self._service.name}", self._parts.keyring
         )
@@ -158,6 +166,7 @@ class Consumer:
         await tx.flush()
         if not replay:
             await inbox.advance(db, self._service.name, records)
+        return tx
 
     async def _park(self, tx: Tx, records: Sequence[Received]) -> list[Received]:
         """Set aside what waits behind an open letter of its stream; the rest."""

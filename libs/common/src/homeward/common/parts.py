@@ -38,10 +38,12 @@ class Parts:
     @asynccontextmanager
     async def transaction(self, actor: str) -> AsyncIterator[Tx]:
         """State and what is said about it, committed together at the end of the context."""
-        async with self.engine.begin() as db:
-            tx = Tx(db, self.clock(), self.name, actor, self.keyring)
-            yield tx
-            await tx.flush()
+        async with self.engine.connect() as db:
+            async with db.begin():
+                tx = Tx(db, self.clock(), self.name, actor, self.keyring)
+                yield tx
+                await tx.flush()
+            await tx.wake_relay()
 
 
 async def _nothing(*_: object) -> None:

@@ -21,6 +21,8 @@ from .tx import OUTBOX_CHANNEL
 
 log = logging.getLogger(__name__)
 BATCH = 1_000
+GATHER = 0.05
+"""Seconds in which events gather after a batch that was not full."""
 
 # Two statements, so that the second sees what another relay did while the first waited for it: one
 # that was cut off may be at it still.
@@ -69,8 +71,11 @@ class Relay:
                 log.info("relay leads")
         while not stop.is_set() and leadership.held:
             leadership.heard.clear()
-            if not await self.step():
+            sent = await self.step()
+            if not sent:
                 await leadership.hear(0.5)
+            elif sent < BATCH:
+                await asyncio.sleep(GATHER)
 
     async def step(self) -> int:
         """Number and publish one batch; how many were published. The watermark follows with the next

@@ -13,7 +13,7 @@ from homeward.common.tx import Tx
 
 from . import store
 from .domain import CellError, Reading, has_reporter, read_report, row_identity, said
-from .receipts import fingerprint, normalised, receipt_code, receipt_hash
+from .receipts import fingerprint, receipt_code, receipt_hash
 
 Outcome = Literal["accepted", "already_imported", "rejected"]
 BROKEN = CellError("row", "row_shape", "The row has not as many cells as the header.")
@@ -80,10 +80,10 @@ async def accept(
         if (before := seen.get(row.key)) is not None:
             results[row.submission.number] = _known(row, before, secret)
             continue
-        accepted = _record(row, tx, secret, organisation, channel, dry_run=dry_run)
+        accepted, receipt = _record(row, tx, secret, organisation, channel, dry_run=dry_run)
         seen[row.key] = accepted
         fresh.append(accepted)
-        results[row.submission.number] = _result(row, "accepted", accepted, secret, row.reading.errors)
+        results[row.submission.number] = _result(row, "accepted", accepted, receipt, row.reading.errors)
     if not dry_run:
         await store.add_reports(tx.db, fresh)
     return [results[submission.number] for submission in submissions]
@@ -102,7 +102,8 @@ def _prints(values: Mapping[str, Any], organisation: str, secret: bytes) -> tupl
 
 def _record(
     row: _Row, tx: Tx, secret: bytes, organisation: str, channel: Literal["api", "list"], *, dry_run: bool
-) -> store.Accepted:
+) -> tuple[store.Accepted, str]:
+    """The report, and the code of its receipt."""
     report_id = new_id()
     # Without a word about the reporter there is nobody to keep apart: no key of their own is made.
     reporter_id = new_id() if has_reporter(row.reading.values) else report_id
@@ -116,10 +117,12 @@ def _record(
         **row.reading.values,
     )
     event_id = new_id() if dry_run else tx.emit(event)
-    hashed = receipt_hash(secret, normalised(receipt_code(secret, report_id)) or "")
-    return store.Accepted(
+    receipt = receipt_code(secret, report_id)
+    hashed = receipt_hash(secret, receipt.replace("-", ""))
+    accepted = store.Accepted(
         report_id, reporter_id, event_id, organisation, row.key, row.content, hashed, tx.now
     )
+    return accepted, receipt
 
 
 async def accept_again(report: ReportReceived, tx: Tx) -> None:
@@ -142,9 +145,8 @@ async def accept_again(report: ReportReceived, tx: Tx) -> None:
 
 def _known(row: _Row, before: Any, secret: bytes) -> Result:
     differs = () if before.row_fingerprint == row.content else (DIFFERS,)
-    return _result(row, "already_imported", before, secret, differs)
+    return _result(row, "already_imported", before, receipt_code(secret, before.report_id), differs)
 
 
-def _result(row: _Row, outcome: Outcome, report: Any, secret: bytes, errors: tuple[CellError, ...]) -> Result:
-    receipt = receipt_code(secret, report.report_id)
+def _result(row: _Row, outcome: Outcome, report: Any, receipt: str, errors: tuple[CellError, ...]) -> Result:
     return Result(row.submission.number, outcome, errors, report.report_id, report.event_id, receipt)

@@ -26,6 +26,8 @@ COLUMNS = (
 
 _LONG = {"narrative": 20_000, "appeal": 20_000, "physical_description": 5_000, "police_case": 5_000}
 _SHORT = 500
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's categories Cc and Cs, but for tab and line ends."""
 _REPORTER = ("reporter_name", "reporter_relationship", "reporter_contact", "reporter_reference")
 
 
@@ -102,7 +104,7 @@ def said(report: ReportReceived) -> dict[str, Any]:
 def _checked(raw: str, limit: int) -> str:
     if len(raw) > limit:
         raise Unreadable("too_long", f"Longer than {limit} characters; kept as it came.")
-    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n\r" for c in raw):
+    if _CONTROL.search(raw):
         raise Unreadable("control_character", "Holds control characters; kept as it came.")
     return raw.strip()
 
@@ -112,7 +114,7 @@ def _text(raw: str) -> str:
 
 
 def _name(raw: str) -> str:
-    if sum(unicodedata.category(c).startswith("L") for c in raw) == 0:
+    if not any(unicodedata.category(c).startswith("L") for c in raw):
         raise Unreadable("unusable_name", "A name with at least one letter or character is needed.")
     return _text(raw)
 

@@ -12,15 +12,16 @@ from homeward.common.keys import expand
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U to misread
 _LENGTH = 20
+_DOUBLED = [2 * value // 32 + 2 * value % 32 for value in range(32)]
 
 
 def receipt_code(lookup_key: bytes, report_id: UUID) -> str:
     """The receipt of a report: 100 bits and a check character, in groups; the same each time."""
     digest = expand(lookup_key, f"receipt|{report_id}")
     number = int.from_bytes(digest[:13], "big") >> 4
-    body = "".join(_ALPHABET[(number >> (5 * i)) & 31] for i in range(_LENGTH))
+    body = "".join([_ALPHABET[(number >> (5 * i)) & 31] for i in range(_LENGTH)])
     code = body + _check(body)
-    return "-".join(code[i : i + 7] for i in range(0, len(code), 7))
+    return "-".join((code[:7], code[7:14], code[14:]))
 
 
 def normalised(code: str) -> str | None:
@@ -38,7 +39,7 @@ def _parts(character: str) -> bool:
 
 
 def receipt_hash(lookup_key: bytes, code: str) -> bytes:
-    """What is stored to find a receipt by; ``code`` as :func:`normalised`."""
+    """What is stored to find a receipt by; ``code`` without what sets its groups apart."""
     return hmac.digest(lookup_key, f"receipt hash|{code}".encode(), "sha256")
 
 
@@ -57,10 +58,8 @@ def signed_receipt(key: OKPKey, issuer: str, report_id: UUID, event_id: UUID, re
 
 def _check(body: str) -> str:
     """Luhn mod 32: catches any one wrong character and nearly every swap of neighbours."""
-    total = 0
-    for place, character in enumerate(reversed(body)):
-        value = _ALPHABET.index(character) * (2 if place % 2 == 0 else 1)
-        total += value // 32 + value % 32
+    values = [_ALPHABET.index(character) for character in reversed(body)]
+    total = sum(_DOUBLED[value] for value in values[::2]) + sum(values[1::2])
     return _ALPHABET[-total % 32]
 
 

@@ -86,25 +86,27 @@ class PostgresBroker:
         """As :meth:`.Broker.publish`; all or nothing."""
         with _unavailable():
             pool = await self._open()
-            async with pool.acquire() as db, db.transaction():
-                counts = await self._partition_counts(db, {r.topic for r in records})
-                placed: dict[TopicPartition, list[Record]] = defaultdict(list)
-                for record in records:
-                    partition = zlib.crc32(record.key) % counts[record.topic]
-                    placed[TopicPartition(record.topic, partition)].append(record)
-                rows = []
-                for at in sorted(placed):  # one order for all writers: no deadlock
-                    first = await db.fetchval(
-                        "UPDATE log_partitions SET next_offset = next_offset + $3 "
-                        "WHERE topic = $1 AND partition = $2 RETURNING next_offset - $3",
-                        *at,
-                        len(placed[at]),
-                    )
-                    rows += [
-                        (*at, first + i, r.key, _pack(r.headers), r.value) for i, r in enumerate(placed[at])
-                    ]
-                await db.copy_records_to_table("log_records", records=rows, columns=_COLUMNS)
-                await db.execute(f"NOTIFY {_CHANNEL}")
+            async with pool.acquire() as db:
+                async with db.transaction():
+                    await self._append(db, records)
+                await db.execute(f"NOTIFY {_CHANNEL}")  # not before the commit: see Tx.wake_relay
+
+    async def _append(self, db: asyncpg.Connection, records: Sequence[Record]) -> None:
+        counts = await self._partition_counts(db, {r.topic for r in records})
+        placed: dict[TopicPartition, list[Record]] = defaultdict(list)
+        for record in records:
+            partition = zlib.crc32(record.key) % counts[record.topic]
+            placed[TopicPartition(record.topic, partition)].append(record)
+        rows = []
+        for at in sorted(placed):  # one order for all writers: no deadlock
+            first = await db.fetchval(
+                "UPDATE log_partitions SET next_offset = next_offset + $3 "
+                "WHERE topic = $1 AND partition = $2 RETURNING next_offset - $3",
+                *at,
+                len(placed[at]),
+            )
+            rows += [(*at, first + i, r.key, _pack(r.headers), r.value) for i, r in enumerate(placed[at])]
+        await db.copy_records_to_table("log_records", records=rows, columns=_COLUMNS)
 
     @asynccontextmanager
     async def subscribe(self, group: str, topics: Sequence[str]) -> AsyncIterator[Subscription]:
