@@ -26,7 +26,7 @@ GATHER = 0.05
 
 # Two statements, so that the second sees what another relay did while the first waited for it: one
 # that was cut off may be at it still.
-_LOCK = sa.text("SELECT FROM relay_state WHERE shard = :shard FOR UPDATE")
+_LOCK = sa.text("SELECT epoch, published FROM relay_state WHERE shard = :shard FOR UPDATE")
 _NUMBER = sa.text("""
     WITH state AS (SELECT epoch, numbered FROM relay_state WHERE shard = :shard),
     next AS (SELECT position, row_number() OVER (ORDER BY position) AS n
@@ -81,10 +81,12 @@ class Relay:
         """Number and publish one batch; how many were published. The watermark follows with the next
         step: until then a crash means that the batch is sent again, under the same numbers."""
         async with self._engine.begin() as db:
-            await db.execute(_LOCK, {"shard": SHARD})
-            await self._move_watermark(db)
+            state = (await db.execute(_LOCK, {"shard": SHARD})).first()
+            if state is None:
+                return 0
+            published = await self._move_watermark(db, state.epoch, state.published)
             await db.execute(_NUMBER, {"shard": SHARD, "batch": BATCH})
-            rows = (await db.execute(_unpublished())).all()
+            rows = (await db.execute(_unpublished(state.epoch, published))).all()
         if not rows:
             return 0
         await self._broker.publish([record_of(row, self._name) for row in rows])
@@ -93,16 +95,16 @@ class Relay:
         RELAY_SEQUENCE.labels(self._name).set(rows[-1].sequence)
         return len(rows)
 
-    async def _move_watermark(self, db: AsyncConnection) -> None:
-        if self._sent is None:
-            return
+    async def _move_watermark(self, db: AsyncConnection, epoch: int, published: int) -> int:
+        """Where the watermark is now; its row is locked."""
         # One that led before and does not know it yet may come here late: the watermark of another
         # epoch is not its to move, and none goes back.
-        epoch, last = self._sent
-        own = sa.and_(relay_state.c.shard == SHARD, relay_state.c.epoch == epoch)
+        if self._sent is None or self._sent <= (epoch, published) or self._sent[0] != epoch:
+            return published
         await db.execute(
-            sa.update(relay_state).where(own, relay_state.c.published < last).values(published=last)
+            sa.update(relay_state).where(relay_state.c.shard == SHARD).values(published=self._sent[1])
         )
+        return self._sent[1]
 
     async def open_epoch(self) -> None:
         """Go on in the current epoch, or in a new one if the topic is ahead of this database: see
@@ -111,11 +113,11 @@ class Relay:
         await read_again(self._service)
 
 
-def _unpublished() -> "sa.Select[tuple[object, ...]]":
-    state = sa.select(relay_state).where(relay_state.c.shard == SHARD).subquery()
+def _unpublished(epoch: int, published: int) -> "sa.Select[tuple[object, ...]]":
+    # By values, in the index's own order: with a join to the watermark all of the outbox would be read.
     return (
         sa.select(outbox)
-        .join(state, sa.and_(outbox.c.epoch == state.c.epoch, outbox.c.sequence > state.c.published))
-        .order_by(outbox.c.sequence)
+        .where(outbox.c.epoch == epoch, outbox.c.sequence > published)
+        .order_by(outbox.c.epoch, outbox.c.sequence)
         .limit(BATCH)
     )
