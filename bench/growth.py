@@ -115,7 +115,7 @@ async def consumer(ground: Ground, what: Consuming) -> AsyncIterator[list[Growin
 
         received = reports(BASE * (3 if what is EXCHANGE else 1), world)
         await _handled(world, service, what.events(received))
-        # As many different questions are asked of policies as there are; that table does not grow with reports.
+        # Policies are asked no more different questions for more reports: that table does not grow.
         tables = [table for table in what.tables if table != "snapshots"]
         hops = [Growing(what.name.strip(), world, db, tables, work)]
         if what is EXCHANGE:

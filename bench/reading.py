@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 
@@ -29,9 +30,22 @@ _PAGE = """
 
 
 @asynccontextmanager
-async def hop(ground: Ground) -> AsyncIterator[Hop]:
-    """Whole pages, keys warm; floor: one query, open with the keys in hand, one row committed, a page."""
-    async with ground.world("reading") as world, connection(world) as db:
+async def warm(ground: Ground) -> AsyncIterator[Hop]:
+    """Whole pages; floor: one query, open with the keys in hand, one row committed, a page."""
+    async with _hop(ground, f"feed page of {PAGE}", keys_warm=True) as hop:
+        yield replace(hop, goal=0.5)
+
+
+@asynccontextmanager
+async def cold(ground: Ground) -> AsyncIterator[Hop]:
+    """The same, and the keyring is asked for every page's keys."""
+    async with _hop(ground, "  with keys cold", keys_warm=False) as hop:
+        yield hop
+
+
+@asynccontextmanager
+async def _hop(ground: Ground, name: str, *, keys_warm: bool) -> AsyncIterator[Hop]:
+    async with ground.world(f"reading_{'warm' if keys_warm else 'cold'}") as world, connection(world) as db:
         service = await world.start(create_service, Settings)
         await _fill(world, service, ground.count(600, 150))
         subjects = {
@@ -61,6 +75,8 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
                 await service.parts.keyring.class_keys(subjects, create=False)  # fresh, so warm to the end
                 with meter:
                     for cursor in cursors[:pages]:
+                        if not keys_warm:
+                            service.parts.keyring.forget(subjects)
                         answer = await client.get("/v1/events", params={**cursor, "limit": PAGE})
                         assert answer.status_code == 200
 
@@ -70,7 +86,7 @@ async def hop(ground: Ground) -> AsyncIterator[Hop]:
                     for number in range(pages):
                         await _read(db, number * PAGE, keys, read[number])
 
-            yield Hop(f"feed page of {PAGE}", "events", pages * PAGE, ours, floor, 0.5)
+            yield Hop(name, "events", pages * PAGE, ours, floor)
 
 
 async def _fill(world: World, service: Service, count: int) -> None:

@@ -32,7 +32,8 @@ HOPS: Mapping[str, Callable[[Ground], AbstractAsyncContextManager[Hop]]] = {
     "referral": consuming.hop_of(consuming.REFERRAL),
     "exchange": consuming.hop_of(consuming.EXCHANGE),
     "audit": sequencing.hop,
-    "feed": reading.hop,
+    "feed": reading.warm,
+    "feed-cold": reading.cold,
 }
 
 
