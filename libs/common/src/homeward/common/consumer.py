@@ -86,7 +86,7 @@ class Consumer:
                     coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
         finally:
             coming.cancel()
-            await asyncio.wait([coming])
+            await asyncio.gather(coming, return_exceptions=True)
 
     async def _step(
         self, records: Sequence[Received], subscription: Subscription, stop: asyncio.Event
