@@ -133,7 +133,7 @@ async def accept_again(report: ReportReceived, tx: Tx) -> None:
     readable = report.organisation is not None
     values = said(report) if readable else {"report_id": str(report.report_id)}
     key, content = _prints(values, report.organisation or "", secret)
-    hashed = receipt_hash(secret, normalised(receipt_code(secret, report.report_id)) or "")
+    hashed = receipt_hash(secret, receipt_code(secret, report.report_id).replace("-", ""))
     record = store.Accepted(
         report.report_id, report.reporter_id, tx.incoming.envelope.id, report.organisation or "",
         key, content, hashed, report.received_at,
