@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from harness.platform import Platform, running_platform
 from harness.postgres import Postgres
 from homeward.client.credentials import Credentials
 from homeward.client.session import Session
+from homeward.onebox.demo.partners import PARTNERS, PartnerFeed
 
 
 async def forget_topics(bootstrap: str) -> None:
@@ -36,6 +37,22 @@ def platform(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> It
         asyncio.run(forget_topics(broker.bootstrap))
         with running_platform(folder, postgres, broker) as running:
             yield running
+
+
+@pytest.fixture
+def ngo(platform: Platform, staff: dict[str, Session]) -> Iterator[Callable[[str], PartnerFeed]]:
+    """Registers an NGO of that name, and lets go of its connections at the end."""
+    profile = next(profile for profile in PARTNERS if profile["kind"] == "NGO")
+    registered = []
+
+    def register(name: str) -> PartnerFeed:
+        feed = PartnerFeed.register({**profile, "agency": name}, staff["operator"], platform.folder)
+        registered.append(feed)
+        return feed
+
+    yield register
+    for feed in registered:
+        feed.session.close()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from . import dead_letters as letters
+from . import inbox
 from .auth import Actor, require
-from .broker import lag
 from .contracts import DeadLetterRetried, DeadLetterSkipped
 from .envelope import topics_of
 from .parts import Parts, Service
@@ -132,10 +132,14 @@ async def outbox_state(request: Request, actor: Operator) -> OutboxState:
 
 
 async def consumer_state(request: Request, actor: Operator) -> ConsumerState:
-    """How many records wait to be handled."""
+    """How many records wait to be handled, by the database's own account: a restored one is behind, whatever
+    the broker says."""
     service: Service = request.app.state.service
     topics = topics_of(service.consumers)
-    behind = await lag(service.parts.broker, service.name, topics) if topics else 0
+    ends = await service.parts.broker.end_positions(topics) if topics else {}
+    async with service.parts.engine.connect() as db:
+        done = await inbox.positions(db, service.name)
+    behind = sum(max(end - done.get(at, 0), 0) for at, end in ends.items())
     return ConsumerState(group=service.name, lag=behind)
 
 
