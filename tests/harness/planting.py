@@ -248,7 +248,8 @@ def poison(stage: Stage) -> None:
     """A record that is sealed as it should be, and whose content no handler can take; it is skipped then,
     with a reason."""
     asyncio.run(_publish_poison(stage))
-    operator, skipped = stage.staff["operator"], set()
+    operator = stage.staff["operator"]
+    skipped: set[str] = set()
     deadline = time.monotonic() + 60
     while skipped != {"verification", "exchange"}:  # whoever reads reports
         assert time.monotonic() < deadline, f"a record was set aside by {skipped} only"
