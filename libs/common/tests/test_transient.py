@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from harness.ports import free_port
 from harness.postgres import Postgres
+from homeward.common import db as db_module
 from homeward.common.broker import BrokerUnavailable
 from homeward.common.db import create_engine, is_transient
 from homeward.common.keys import KeyringUnavailable
@@ -162,3 +163,17 @@ def test_errors_of_the_database_do_not_show_parameters(database: str) -> None:
 
     said = asyncio.run(fail())
     assert "SQL parameters hidden" in said
+
+
+async def test_a_server_that_says_nothing_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waited for it would keep a place in the pool."""
+    monkeypatch.setattr(db_module, "CONNECT_SECONDS", 0.2)
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1")
+    host, port = silent.sockets[0].getsockname()
+    engine = create_engine(f"postgresql+asyncpg://nobody@{host}:{port}/nothing")
+    async with asyncio.timeout(10):
+        with pytest.raises((DBAPIError, TimeoutError)) as error:
+            await engine.connect()
+    assert is_transient(error.value)
+    await engine.dispose()
+    silent.close()

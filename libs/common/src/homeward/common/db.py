@@ -18,9 +18,19 @@ _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P
 _TRANSIENT_KINDS = ("08", "53", "58")
 
 
+CONNECT_SECONDS = 10
+"""A server that takes longer to say anything is away. Those who wait for it hold places in the pool."""
+
+
 def create_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
     """An engine whose errors never show parameters (they are people's data)."""
-    engine = create_async_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size)
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"timeout": CONNECT_SECONDS},
+    )
     sa.event.listen(engine.sync_engine, "checkout", _must_be_open)
     return engine
 
