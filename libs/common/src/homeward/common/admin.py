@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from . import dead_letters as letters
 from . import inbox
 from .auth import Actor, require
+from .broker import behind
 from .contracts import DeadLetterRetried, DeadLetterSkipped
 from .envelope import topics_of
 from .parts import Parts, Service
@@ -139,8 +140,7 @@ async def consumer_state(request: Request, actor: Operator) -> ConsumerState:
     ends = await service.parts.broker.end_positions(topics) if topics else {}
     async with service.parts.engine.connect() as db:
         done = await inbox.positions(db, service.name)
-    behind = sum(max(end - done.get(at, 0), 0) for at, end in ends.items())
-    return ConsumerState(group=service.name, lag=behind)
+    return ConsumerState(group=service.name, lag=behind(ends, done))
 
 
 def _parts(request: Request) -> Parts:

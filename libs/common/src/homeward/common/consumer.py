@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import dead_letters as letters
 from . import inbox
-from .broker import BrokerUnavailable, Positions, Subscription, TopicPartition
+from .broker import BrokerUnavailable, Positions, Subscription, TopicPartition, behind
 from .contracts import Event, SubjectErased
 from .db import is_transient
 from .envelope import Envelope, Received, topics_of
@@ -26,7 +26,6 @@ from .logs import where
 from .metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
 from .parts import Service
 from .restoring import until_read_again
-from .sealing import Sealed
 from .telemetry import span
 from .tx import Incoming, Tx
 
@@ -78,10 +77,10 @@ class Consumer:
         try:
             while not stop.is_set():
                 records = await coming
-                if behind := len(records) == self._batch:
+                if backlog := len(records) == self._batch:
                     coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
                 yield records
-                if not behind:
+                if not backlog:
                     await asyncio.sleep(GATHER if records else 0)
                     coming = asyncio.ensure_future(subscription.poll(self._batch, 0.5))
         finally:
@@ -106,7 +105,7 @@ class Consumer:
         done once would be done twice."""
         async with self._parts.engine.connect() as db:
             done = dict(await inbox.positions(db, self._service.name))
-        if all(done.get(at, 0) >= end for at, end in ends.items()):
+        if not behind(ends, done):
             return
         await until_read_again(self._parts, stop)
         for at, end in ends.items():
@@ -181,15 +180,10 @@ class Consumer:
         return flowing
 
     async def _open(self, fresh: Sequence[tuple[Envelope, Received]], tx: Tx) -> list[Incoming]:
-        sealed = [(envelope, Sealed(envelope.id, record.value)) for envelope, record in fresh]
-        keys = await tx.keys({subject for _, value in sealed for subject in value.subjects})
-        batch = []
-        for envelope, value in sealed:
-            opened = value.open(keys)
-            event = self._contracts[envelope.type].model_validate(opened.fields)
-            if isinstance(event, SubjectErased):
-                self._parts.keyring.forget(event.subjects)
-            batch.append(Incoming(envelope, value, event, bool(opened.erased)))
+        batch = await tx.open([(envelope, record.value) for envelope, record in fresh], self._contracts)
+        for incoming in batch:
+            if isinstance(incoming.event, SubjectErased):
+                self._parts.keyring.forget(incoming.event.subjects)
         return batch
 
     async def _dispatch(self, incoming: Incoming, tx: Tx) -> None:

@@ -10,6 +10,8 @@ from types import TracebackType
 
 import asyncpg
 
+from .db import CONNECT_SECONDS
+
 _ENDED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
@@ -36,7 +38,7 @@ class Leadership:
         while not self.held:
             self._locked = False
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(self._url, timeout=10)
+                self._connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
                 if self._channel:
                     await self._connection.add_listener(self._channel, lambda *_: self.heard.set())
             self._locked = await self._connection.fetchval(

@@ -24,12 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .broker import Broker, TopicPartition
 from .contracts import DatabaseRestored
-from .db import is_transient
+from .db import copy_in, is_transient
 from .envelope import Envelope, Malformed, Received, Record, topic_of
 from .parts import Parts, Service
-from .sealing import Sealed
 from .tables import outbox, relay_state
-from .tx import Incoming, Tx
+from .tx import Tx
 
 log = logging.getLogger(__name__)
 PAGE = 500
@@ -129,29 +128,17 @@ def record_of(row: sa.Row[Any], service: str) -> Record:
 
 async def _take_back(page: Sequence[Said], service: Service, tx: Tx) -> int:
     """Into the outbox with them, and into the service's state; how many the database had not."""
-    await tx.db.execute(
-        _ADOPT,
-        {
-            "ids": [said.envelope.id for said in page],
-            "epochs": [said.number[0] for said in page],
-            "sequences": [said.number[1] for said in page],
-        },
-    )
     ids = [said.envelope.id for said in page]
+    numbers = {"epochs": [said.number[0] for said in page], "sequences": [said.number[1] for said in page]}
+    await tx.db.execute(_ADOPT, {"ids": ids, **numbers})
     known = set(await tx.db.scalars(sa.select(outbox.c.id).where(outbox.c.id.in_(ids))))
     lost = [said for said in page if said.envelope.id not in known]
-    if not lost:
-        return 0
-    await tx.db.execute(sa.insert(outbox), [_row(said) for said in lost])
-    sealed = [(said.envelope, Sealed(said.envelope.id, said.value)) for said in lost]
-    keys = await tx.keys({subject for _, value in sealed for subject in value.subjects})
+    await copy_in(tx.db, outbox, [_row(said) for said in lost])
     contracts = {contract.TYPE: contract for contract in service.restores}
-    for envelope, value in sealed:
-        if contract := contracts.get(envelope.type):
-            opened = value.open(keys)
-            event = contract.model_validate(opened.fields)
-            tx.incoming = Incoming(envelope, value, event, bool(opened.erased))
-            await service.restores[contract](event, tx)
+    told = [(said.envelope, said.value) for said in lost if said.envelope.type in contracts]
+    for incoming in await tx.open(told, contracts):
+        tx.incoming = incoming
+        await service.restores[type(incoming.event)](incoming.event, tx)
     tx.incoming = None
     return len(lost)
 

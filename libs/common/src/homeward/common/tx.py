@@ -1,6 +1,6 @@
 """A transaction: the service's state and what it says about it commit together, or neither does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,6 +62,26 @@ class Tx:
     async def keys(self, subjects: Iterable[str], *, create: bool = False) -> KeySet:
         """Class keys of all ``subjects`` in one call."""
         return await self.keyring.class_keys(sorted(set(subjects)), create=create)
+
+    @property
+    def handled(self) -> Incoming:
+        """The record being handled, in a handler."""
+        assert self.incoming is not None
+        return self.incoming
+
+    async def open(
+        self, records: Sequence[tuple[Envelope, bytes]], contracts: Mapping[str, type[Event]]
+    ) -> list[Incoming]:
+        """Each record (attributes and value) as a handler meets it, as far as it opens; the keys in one
+        call. ``contracts`` has the type of every record."""
+        sealed = [(envelope, Sealed(envelope.id, value)) for envelope, value in records]
+        keys = await self.keys({subject for _, value in sealed for subject in value.subjects})
+        batch = []
+        for envelope, value in sealed:
+            opened = value.open(keys)
+            event = contracts[envelope.type].model_validate(opened.fields)
+            batch.append(Incoming(envelope, value, event, bool(opened.erased)))
+        return batch
 
     async def flush(self) -> None:
         """Seal and write what was emitted: the keys in one call, the rows in one COPY."""

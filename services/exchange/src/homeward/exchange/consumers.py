@@ -73,15 +73,10 @@ def _noted(tx: Tx) -> _Noted:
     return noted
 
 
-def _incoming(tx: Tx) -> Incoming:
-    assert tx.incoming is not None
-    return tx.incoming
-
-
 def _keep(
     tx: Tx, *, person_id: UUID | None = None, report_id: UUID | None = None, addressee: str | None = None
 ) -> None:
-    incoming = _incoming(tx)
+    incoming = tx.handled
     _noted(tx).events.append(
         {
             "event_id": incoming.envelope.id,
@@ -129,7 +124,7 @@ async def on_report_received(event: ReportReceived, tx: Tx) -> None:
 
 
 async def _is_destroyed(event: ReportReceived, tx: Tx) -> bool:
-    incoming, subject = _incoming(tx), str(event.report_id)
+    incoming, subject = tx.handled, str(event.report_id)
     if not incoming.erased and subject in incoming.sealed.subjects:
         return False
     return isinstance((await tx.keys([subject])).get(subject), Erased)
@@ -159,7 +154,7 @@ def _link(report_id: UUID, about: UUID, said_of: UUID, tx: Tx) -> None:
     """Note whom a report is about, and how new that is: links of one report come on the streams of
     several persons, so in any order."""
     _keep(tx, person_id=said_of, report_id=report_id)
-    envelope = _incoming(tx).envelope
+    envelope = tx.handled.envelope
     link = _Link(about, order_of(envelope.source, envelope.sequence))
     _noted(tx).links.append((report_id, link))
 
@@ -202,7 +197,7 @@ async def on_subject_erased(event: SubjectErased, tx: Tx) -> None:
             noted.erased[UUID(subject)] = event.erased_at
     if event.person_id is not None:
         noted.erased[event.person_id] = event.erased_at
-        noted.touched.setdefault(event.person_id, _incoming(tx).envelope.traceparent)
+        noted.touched.setdefault(event.person_id, tx.handled.envelope.traceparent)
 
 
 def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:

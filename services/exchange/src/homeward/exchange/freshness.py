@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from homeward.common import inbox
-from homeward.common.broker import TopicPartition
+from homeward.common.broker import TopicPartition, behind
 from homeward.common.db import is_transient
 from homeward.common.parts import Parts
 
@@ -52,9 +52,9 @@ class Watch:
         ends = await self._parts.broker.end_positions(self._topics)
         async with self._parts.engine.connect() as db:
             done = await inbox.positions(db, self._parts.name)
-        if _handled(ends, done):
+        if not behind(ends, done):
             await self._note(now)
-        elif self._at is not None and _handled(self._ends, done):
+        elif self._at is not None and not behind(self._ends, done):
             await self._note(self._at)
         elif self._at is not None:
             return
@@ -63,7 +63,3 @@ class Watch:
     async def _note(self, at: datetime) -> None:
         async with self._parts.engine.begin() as db:
             await registry.note_caught_up(db, at)
-
-
-def _handled(ends: Mapping[TopicPartition, int], done: Mapping[TopicPartition, int]) -> bool:
-    return all(done.get(at, 0) >= end for at, end in ends.items())

@@ -20,7 +20,7 @@ from homeward.common.contracts import (
     PartnerChanged,
 )
 from homeward.common.parts import Handler
-from homeward.common.tx import Incoming, Tx
+from homeward.common.tx import Tx
 
 from .store import cases, facts, register
 from .store import partners as registry
@@ -33,14 +33,14 @@ async def on_partner_changed(event: PartnerChanged, tx: Tx) -> None:
     await _decide_again(tx)
     known = event.profile.model_dump(mode="json", exclude={"public_jwk"})
     row = known | {"agency": event.agency, "revision": event.revision}
-    await registry.put_partner(tx.db, row | {"registered_at": _incoming(tx).envelope.time})
+    await registry.put_partner(tx.db, row | {"registered_at": tx.handled.envelope.time})
     await registry.put_client(tx.db, event.agency, event.agency, "partner", event.profile.public_jwk)
 
 
 async def on_consent_granted(event: ConsentGranted, tx: Tx) -> None:
     """The consent holds."""
     await _decide_again(tx, event.person_id)
-    row = event.model_dump(mode="python") | {"obtained_at": _incoming(tx).envelope.time}
+    row = event.model_dump(mode="python") | {"obtained_at": tx.handled.envelope.time}
     row["classes"] = [str(name) for name in event.classes]
     await register.add_consents(tx.db, [row])
 
@@ -48,7 +48,7 @@ async def on_consent_granted(event: ConsentGranted, tx: Tx) -> None:
 async def on_consent_withdrawn(event: ConsentWithdrawn, tx: Tx) -> None:
     """The consent does not hold; one that was stated with a report may come again only after this."""
     await _decide_again(tx, event.person_id)
-    at = _incoming(tx).envelope.time
+    at = tx.handled.envelope.time
     await register.withdraw_unseen(
         tx.db,
         {
@@ -66,7 +66,7 @@ async def on_consent_withdrawn(event: ConsentWithdrawn, tx: Tx) -> None:
 async def on_restricted(event: HoldPlaced | ObjectionRaised, tx: Tx) -> None:
     """The hold or objection is in force."""
     await _decide_again(tx, event.person_id)
-    at = _incoming(tx).envelope.time
+    at = tx.handled.envelope.time
     await register.restrict(tx.db, event.person_id, event.recipient, _kind(event), at)
 
 
@@ -88,11 +88,6 @@ async def _decide_again(tx: Tx, *person_ids: UUID) -> None:
 
 def _kind(event: Event) -> Literal["hold", "objection"]:
     return "hold" if isinstance(event, HoldPlaced | HoldLifted) else "objection"
-
-
-def _incoming(tx: Tx) -> Incoming:
-    assert tx.incoming is not None
-    return tx.incoming
 
 
 RESTORES: Mapping[type[Event], Handler] = {

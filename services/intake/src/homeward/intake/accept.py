@@ -128,14 +128,13 @@ def _record(
 async def accept_again(report: ReportReceived, tx: Tx) -> None:
     """Record a report that was accepted before this database was restored, so that it is known when it is
     sent again. Of one whose keys are destroyed nobody can tell any more what it said."""
-    assert tx.incoming is not None
     secret = await lookup_key(tx)
     readable = report.organisation is not None
     values = said(report) if readable else {"report_id": str(report.report_id)}
     key, content = _prints(values, report.organisation or "", secret)
     hashed = receipt_hash(secret, receipt_code(secret, report.report_id).replace("-", ""))
     record = store.Accepted(
-        report.report_id, report.reporter_id, tx.incoming.envelope.id, report.organisation or "",
+        report.report_id, report.reporter_id, tx.handled.envelope.id, report.organisation or "",
         key, content, hashed, report.received_at,
     )  # fmt: skip
     await store.add_reports(tx.db, [record])

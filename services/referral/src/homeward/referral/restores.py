@@ -1,7 +1,6 @@
 """What makes of referral's own events the cases and referrals they tell of, in a restored database."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from homeward.common.contracts import (
     CaseClosed,
@@ -32,18 +31,18 @@ STATES: Mapping[type[Event], State] = {
 async def on_case_opened(opened: CaseOpened, tx: Tx) -> None:
     """The case is there again."""
     case = Case(opened.case_id, opened.person_id, is_open=True)
-    await store.add_cases(tx.db, [case], _said_at(tx))
+    await store.add_cases(tx.db, [case], tx.handled.envelope.time)
 
 
 async def on_case_closed(closed: CaseClosed, tx: Tx) -> None:
     """The case is closed again."""
     case = Case(closed.case_id, closed.person_id, is_open=False)
-    await store.close_cases(tx.db, [case], closed.reason or ERASED, _said_at(tx))
+    await store.close_cases(tx.db, [case], closed.reason or ERASED, tx.handled.envelope.time)
 
 
 async def on_referral_opened(opened: ReferralOpened, tx: Tx) -> None:
     """The referral is there again. Who asked cannot be told any more once the person is erased."""
-    at = _said_at(tx)
+    at = tx.handled.envelope.time
     await store.add_referral(
         tx.db,
         referral_id=opened.referral_id,
@@ -63,13 +62,8 @@ async def on_referral_moved(event: Moved, tx: Tx) -> None:
     """The referral stands where it stood."""
     said = {"outcome": getattr(event, "outcome", None), "reason": getattr(event, "reason", None)}
     await store.move_referral(
-        tx.db, event.referral_id, state=STATES[type(event)], moved_at=_said_at(tx), **said
+        tx.db, event.referral_id, state=STATES[type(event)], moved_at=tx.handled.envelope.time, **said
     )
-
-
-def _said_at(tx: Tx) -> datetime:
-    assert tx.incoming is not None
-    return tx.incoming.envelope.time
 
 
 RESTORES: Mapping[type[Event], Handler] = {

@@ -104,13 +104,12 @@ async def on_report_received(report: ReportReceived, tx: Tx) -> None:
         person_id, basis = new_id(), None
         state.persons.append(person_id)
         tx.emit(PersonRegistered(person_id=person_id, report_id=report.report_id))
-    assert tx.incoming is not None
     state.reports.append(
         store.NewLink(
             report.report_id,
-            tx.incoming.envelope.id,
+            tx.handled.envelope.id,
             report.reporter_id,
-            tx.incoming.sealed.value,
+            tx.handled.sealed.value,
             person_id,
             basis,
         )

@@ -2,13 +2,12 @@
 database. The reports themselves come again from intake; until then it is noted whom they are about."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 from homeward.common.contracts import Event, PersonRegistered, ReportLinked, ReportUnlinked, StatusAsserted
 from homeward.common.contracts.verification import LinkBasis
 from homeward.common.parts import Handler
-from homeward.common.tx import Incoming, Tx
+from homeward.common.tx import Tx
 
 from . import matching_index as index
 from . import store
@@ -33,7 +32,7 @@ async def on_report_unlinked(event: ReportUnlinked, tx: Tx) -> None:
 
 async def on_status_asserted(event: StatusAsserted, tx: Tx) -> None:
     """The assertion stands again."""
-    incoming = _incoming(tx)
+    incoming = tx.handled
     await store.add_status(
         tx.db,
         assertion_id=event.assertion_id,
@@ -48,7 +47,7 @@ async def on_status_asserted(event: StatusAsserted, tx: Tx) -> None:
 
 async def _add_person(person_id: UUID, tx: Tx) -> None:
     if await store.person(tx.db, person_id) is None:
-        await store.add_persons(tx.db, [person_id], _said_at(tx))
+        await store.add_persons(tx.db, [person_id], tx.handled.envelope.time)
 
 
 async def _is_about(report_id: UUID, person_id: UUID, basis: LinkBasis | None, tx: Tx) -> None:
@@ -56,18 +55,11 @@ async def _is_about(report_id: UUID, person_id: UUID, basis: LinkBasis | None, t
     if now is None:
         await store.announce(tx.db, report_id, person_id, basis)
     elif now != person_id:
-        await store.move_report(tx.db, report_id, person_id, _incoming(tx).envelope.actor, _said_at(tx))
+        await store.move_report(
+            tx.db, report_id, person_id, tx.handled.envelope.actor, tx.handled.envelope.time
+        )
         await index.hold(tx.db)
         await index.move_report(tx.db, report_id, person_id)
-
-
-def _incoming(tx: Tx) -> Incoming:
-    assert tx.incoming is not None
-    return tx.incoming
-
-
-def _said_at(tx: Tx) -> datetime:
-    return _incoming(tx).envelope.time
 
 
 RESTORES: Mapping[type[Event], Handler] = {

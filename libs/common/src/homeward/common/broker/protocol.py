@@ -84,8 +84,12 @@ class Broker(Protocol):
 
 async def lag(broker: Broker, group: str, topics: Sequence[str]) -> int:
     """How many records ``group`` has yet to commit."""
-    end, done = await broker.end_positions(topics), await broker.committed(group, topics)
-    return sum(offset - done.get(at, 0) for at, offset in end.items())
+    return behind(await broker.end_positions(topics), await broker.committed(group, topics))
+
+
+def behind(ends: Positions, done: Positions) -> int:
+    """How many records before ``ends`` are not ``done``."""
+    return sum(max(end - done.get(at, 0), 0) for at, end in ends.items())
 
 
 def open_broker(url: str, *, partitions: int = 6, replication: int = 1) -> Broker:
