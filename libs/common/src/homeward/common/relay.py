@@ -26,7 +26,7 @@ GATHER = 0.05
 
 # Two statements, so that the second sees what another relay did while the first waited for it: one
 # that was cut off may be at it still.
-_LOCK = sa.text("SELECT epoch, published FROM relay_state WHERE shard = :shard FOR UPDATE")
+_LOCK = sa.text("SELECT epoch, numbered, published FROM relay_state WHERE shard = :shard FOR UPDATE")
 _NUMBER = sa.text("""
     WITH state AS (SELECT epoch, numbered FROM relay_state WHERE shard = :shard),
     next AS (SELECT position, row_number() OVER (ORDER BY position) AS n
@@ -36,6 +36,10 @@ _NUMBER = sa.text("""
     UPDATE relay_state SET numbered = numbered + (SELECT count(*) FROM given)
     WHERE shard = :shard
 """)
+
+
+class SetBack(ConnectionError):
+    """The database knows less than was sent from it. As after a lost connection, the relay begins anew."""
 
 
 class Relay:
@@ -84,6 +88,8 @@ class Relay:
             state = (await db.execute(_LOCK, {"shard": SHARD})).first()
             if state is None:
                 return 0
+            if self._sent is not None and self._sent > (state.epoch, state.numbered):
+                raise SetBack("the database was set back under its relay")
             published = await self._move_watermark(db, state.epoch, state.published)
             await db.execute(_NUMBER, {"shard": SHARD, "batch": BATCH})
             rows = (await db.execute(_unpublished(state.epoch, published))).all()

@@ -163,7 +163,7 @@ async def _newest(parts: Parts) -> Number:
     it sent what the topic had not, all of which the database takes to be unpublished."""
     async with parts.engine.connect() as db:
         waiting = await db.scalar(sa.select(relay_state.c.numbered - relay_state.c.published))
-    return await OwnTopic(parts.name, parts.broker).newest(1 + min(waiting or 0, MOST_AGAIN))
+    return await OwnTopic(parts.name, parts.broker).newest(1 + max(0, min(waiting or 0, MOST_AGAIN)))
 
 
 async def _ours(db: AsyncConnection) -> Number:
