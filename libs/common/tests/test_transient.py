@@ -1,6 +1,7 @@
 """Which errors pass by themselves. They are waited for; all others are somebody's mistake."""
 
 import asyncio
+import socket
 
 import asyncpg
 import httpx
@@ -168,12 +169,11 @@ def test_errors_of_the_database_do_not_show_parameters(database: str) -> None:
 async def test_a_server_that_says_nothing_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waited for it would keep a place in the pool."""
     monkeypatch.setattr(db_module, "CONNECT_SECONDS", 0.2)
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1")
-    host, port = silent.sockets[0].getsockname()
-    engine = create_engine(f"postgresql+asyncpg://nobody@{host}:{port}/nothing")
-    async with asyncio.timeout(10):
-        with pytest.raises((DBAPIError, TimeoutError)) as error:
-            await engine.connect()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connected to, but nobody accepts
+        host, port = silent.getsockname()
+        engine = create_engine(f"postgresql+asyncpg://nobody@{host}:{port}/nothing")
+        async with asyncio.timeout(10):
+            with pytest.raises((DBAPIError, TimeoutError)) as error:
+                await engine.connect()
+        await engine.dispose()
     assert is_transient(error.value)
-    await engine.dispose()
-    silent.close()
