@@ -219,12 +219,13 @@ class _Counted:
     @asynccontextmanager
     async def subscribe(self, group: str, topics: Sequence[str]) -> AsyncIterator[Subscription]:
         async with self._inner.subscribe(f"{group}-{next(_RUN)}", topics) as subscription:
-            with self._meter:
-                yield _CountedSubscription(subscription, self)
+            self._meter.__enter__()
+            yield _CountedSubscription(subscription, self)
 
     def committed_now(self, count: int) -> None:
         self._left -= count
-        if self._left <= 0:
+        if self._left <= 0 and not self.enough.is_set():
+            self._meter.__exit__()
             self.enough.set()
 
 

@@ -49,7 +49,7 @@ async def embedded(ground: Ground) -> AsyncIterator[Hop]:
                     await copy(db, "log_records", LOG, batch)
                     await _number(db, number)
 
-        yield Hop("relay, embedded log", "events", len(waiting), ours, floor, GOAL)
+        yield Hop("relay, embedded log", "events", len(waiting), ours, floor)
 
 
 @asynccontextmanager

@@ -76,7 +76,8 @@ MUTANTS = [
                 "        self._sent = (rows[-1].epoch, rows[-1].sequence)\n",
                 "        self._sent = (rows[-1].epoch, rows[-1].sequence)\n"
                 "        async with self._engine.begin() as db:\n"
-                "            await self._move_watermark(db)\n"
+                "            moved = f'UPDATE relay_state SET published = {self._sent[1]}'\n"
+                "            await db.execute(sa.text(moved))\n"
                 "        await self._broker.publish([record_of(row, self._name) for row in rows])\n",
             ),
         ),
@@ -87,9 +88,9 @@ MUTANTS = [
         (
             (
                 "            with BATCH_SECONDS.labels(self._service.name).time():\n",
-                "            await subscription.commit(records)\n"
+                "            await offsets.commit(records)\n"
                 "            async with self._parts.engine.begin() as db:\n"
-                "                await inbox.advance(db, self._service.name, records)\n"
+                "                await inbox.claim(db, self._service.name, (), records)\n"
                 "            with BATCH_SECONDS.labels(self._service.name).time():\n",
             ),
         ),

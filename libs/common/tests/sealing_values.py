@@ -23,6 +23,8 @@ def events_of(contract: type[Event]) -> st.SearchStrategy[Event]:
     return _models(contract)
 
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+"""What a column takes."""
 ANY_EVENT = st.sampled_from(sorted(CONTRACTS)).flatmap(lambda name: events_of(CONTRACTS[name]))
 
 
@@ -44,6 +46,8 @@ def _values(annotation: Any, rules: Iterable[Any] = ()) -> st.SearchStrategy[Any
         return st.lists(_values(inner[0]), max_size=3).map(tuple)
     if origin is frozenset:
         return st.frozensets(_values(inner[0]), min_size=1, max_size=3)
+    if annotation is int:
+        return INTEGERS
     if annotation is datetime:
         return st.datetimes(timezones=st.just(UTC))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

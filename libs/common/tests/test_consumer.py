@@ -50,7 +50,7 @@ async def test_a_batch_is_one_transaction_and_one_of_everything(world: World, se
     await world.handle(handling(service, on_report, prepare=prepare, finish=finish), records)
     assert calls == [("prepare", 200), ("finish", 200)]
     assert len(commits) == 1
-    assert len([sql for sql in statements if sql.startswith("INSERT INTO inbox")]) == 1
+    assert len([sql for sql in statements if "INSERT INTO inbox " in sql]) == 1
     assert len(await world.execute(service, "SELECT DISTINCT xmin::text, cmin::text FROM outbox")) == 1
     assert len(world.keyring.asked) == 1  # for what came; what is said of the same reports has them
     assert await world.execute(service, "SELECT count(*) FROM outbox") == [(200,)]

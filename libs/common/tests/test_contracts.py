@@ -96,11 +96,13 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
 
 
 def test_who_seals_a_class_follows_from_the_contract() -> None:
-    event = report()
-    assert event.key_subject(NARRATIVE, "intake") == str(event.report_id)
-    assert event.key_subject(FieldClass.REPORTER_CONTACT, "intake") == str(event.reporter_id)
+    event = report(reporter_contact="+86 10")
+    assert event.key_subjects(event.by_class(), "intake") == {
+        **dict.fromkeys(event.by_class(), str(event.report_id)),
+        FieldClass.REPORTER_CONTACT: str(event.reporter_id),
+    }
     by_service = define({})(thing_id=new_id())
-    assert by_service.key_subject(ENVELOPE, "tiny") == "service:tiny"
+    assert by_service.key_subjects({}, "tiny") == {ENVELOPE: "service:tiny"}
 
 
 def test_an_error_about_an_event_does_not_quote_it() -> None:

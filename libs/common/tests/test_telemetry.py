@@ -6,7 +6,6 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -18,7 +17,7 @@ from homeward.common.contracts import ReportReceived
 from homeward.common.envelope import Envelope
 from homeward.common.logs import JsonLines
 from homeward.common.parts import Service
-from homeward.common.telemetry import current_traceparent, span
+from homeward.common.telemetry import current_traceparent, make_spans_with, span
 from homeward.common.tx import Tx
 
 from .asking import answering, in_process
@@ -35,7 +34,7 @@ def exporter() -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
+    make_spans_with(provider)
     yield exporter
     exporter.shutdown()
 

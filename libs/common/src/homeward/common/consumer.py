@@ -56,10 +56,11 @@ class Consumer:
                 await self._catch_up(await self._parts.broker.committed(self._service.name, topics), stop)
                 async with (
                     self._parts.broker.subscribe(self._service.name, topics) as subscription,
+                    aclosing(_Offsets(subscription)) as offsets,
                     aclosing(self._polled(subscription, stop)) as polled,
                 ):
                     async for records in polled:
-                        await self._step(records, subscription, stop)
+                        await self._step(records, offsets, stop)
                         pause = 0.1
             except Exception as error:
                 if not is_transient(error):
@@ -87,14 +88,14 @@ class Consumer:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
-    async def _step(
-        self, records: Sequence[Received], subscription: Subscription, stop: asyncio.Event
-    ) -> None:
+    async def _step(self, records: Sequence[Received], offsets: "_Offsets", stop: asyncio.Event) -> None:
         if records:
             await self._catch_up(_firsts(records), stop)
             with BATCH_SECONDS.labels(self._service.name).time():
                 await self._handle_patiently(records)
-            await subscription.commit(records)
+            await offsets.commit(records)
+        else:
+            await offsets.taken()
         if self._stopped or not records:
             while await self._replay_due():
                 pass
@@ -103,7 +104,10 @@ class Consumer:
         """Handle what comes before ``ends``, if this database has not: it may be older than the broker's
         account of it (a restore). Then the relay has to read our own events again first, or what was
         done once would be done twice."""
-        async with self._parts.engine.connect() as db:
+        alone = self._parts.engine.execution_options(
+            isolation_level="AUTOCOMMIT"
+        )  # one round trip, not three
+        async with alone.connect() as db:
             done = dict(await inbox.positions(db, self._service.name))
         if not behind(ends, done):
             return
@@ -153,7 +157,7 @@ class Consumer:
         flowing = records if replay else await self._park(tx, records)
         envelopes = [(Envelope.of(record), record) for record in flowing]
         ours = {e.id: (e, r) for e, r in envelopes if e.type in self._contracts}  # each id once
-        fresh = await inbox.claim(db, self._service.name, list(ours))
+        fresh = await inbox.claim(db, self._service.name, list(ours), () if replay else records)
         batch = await self._open([pair for event_id, pair in ours.items() if event_id in fresh], tx)
         await self._service.prepare(batch, tx)
         for incoming in batch:
@@ -163,8 +167,6 @@ class Consumer:
             CONSUMED.labels(self._service.name, name).inc(count)
         await self._service.finish(tx)
         await tx.flush()
-        if not replay:
-            await inbox.advance(db, self._service.name, records)
         return tx
 
     async def _park(self, tx: Tx, records: Sequence[Received]) -> list[Received]:
@@ -196,7 +198,7 @@ class Consumer:
         self._stopped = True
         async with self._parts.engine.begin() as db:
             now = self._parts.clock()
-            await inbox.advance(db, self._service.name, [record])
+            await inbox.claim(db, self._service.name, (), [record])
             if await letters.set_aside(db, self._service.name, record, letters.POISON, where(error), now):
                 DEAD_LETTERS.labels(self._service.name, letters.POISON).inc()
                 place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
@@ -223,6 +225,30 @@ class Consumer:
                 await letters.mark(db, letter.id, letters.POISON, where(error))
             log.exception("retry of a dead letter failed", extra={"letter": letter.id})
         return True
+
+
+class _Offsets:
+    """Offsets of what is handled, on their way while the next batch is being handled: what dies with the
+    process comes again, and the inbox knows it."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._under_way: asyncio.Future[None] | None = None
+
+    async def commit(self, records: Sequence[Received]) -> None:
+        """Begin to commit these, once those before are taken; as :meth:`.Subscription.commit`."""
+        await self.taken()
+        self._under_way = asyncio.ensure_future(self._subscription.commit(records))
+
+    async def taken(self) -> None:
+        """Wait until none are on their way; as :meth:`.Subscription.commit`."""
+        if self._under_way:
+            await self._under_way
+
+    async def aclose(self) -> None:
+        """Wait for the last."""
+        if self._under_way:
+            await asyncio.gather(self._under_way, return_exceptions=True)
 
 
 def _firsts(records: Sequence[Received]) -> Positions:

@@ -4,7 +4,7 @@ Kafka Protocol Binding for CloudEvents 1.0.2, §3.2. Attributes name no person: 
 code-list values only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,31 +75,30 @@ class Envelope:
         """The attributes of a record; Malformed if one is missing or unreadable."""
         there = dict(record.headers)
         found: dict[str, Any] = {}
-        for name, header, read in _READ:
-            try:
-                found[name] = read(there[header].decode())
-            except KeyError:
-                if name != "traceparent":
-                    raise Malformed(f"attribute {name} is missing") from None
-            except ValueError:
-                raise Malformed(f"attribute {name} cannot be read") from None
+        name = ""
+        try:
+            for name, header in _HEADERS:
+                found[name] = there[header].decode()
+            for name, read in _READ:
+                found[name] = read(found[name])
+            name = "traceparent"
+            found[name] = there["ce_traceparent"].decode() if "ce_traceparent" in there else None
+        except KeyError:
+            raise Malformed(f"attribute {name} is missing") from None
+        except ValueError:
+            raise Malformed(f"attribute {name} cannot be read") from None
         if found.pop("specversion") != "1.0":
             raise Malformed("attribute specversion is not 1.0")
         return cls(**found)
 
 
-_ATTRIBUTES: Mapping[str, Callable[[str], Any]] = {
-    "specversion": str,
-    "id": UUID,
-    "source": str,
-    "type": str,
-    "subject": str,
-    "time": datetime.fromisoformat,
-    "sequence": int,
-    "actor": str,
-    "traceparent": str,
-}
-_READ = [(name, f"ce_{name}", read) for name, read in _ATTRIBUTES.items()]
+_REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "sequence", "actor")
+_HEADERS = [(name, f"ce_{name}") for name in _REQUIRED]
+_READ: Sequence[tuple[str, Callable[[str], Any]]] = (
+    ("id", UUID),
+    ("time", datetime.fromisoformat),
+    ("sequence", int),
+)
 
 
 def topic_of(service: str) -> str:

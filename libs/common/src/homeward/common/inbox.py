@@ -11,49 +11,43 @@ from .envelope import Received
 from .tables import inbox
 from .tables import positions as positions_table
 
-_CLAIM = sa.text(
-    "INSERT INTO inbox (consumer, event_id) SELECT :consumer, unnest(CAST(:ids AS uuid[])) "
-    "ON CONFLICT DO NOTHING RETURNING event_id"
-)
+_CLAIM = sa.text("""
+    WITH advanced AS (
+        INSERT INTO inbox_positions AS p (consumer, topic, partition, next_offset)
+        SELECT :consumer, * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]),
+                                        CAST(:offsets AS bigint[]))
+        ON CONFLICT (consumer, topic, partition)
+        DO UPDATE SET next_offset = greatest(p.next_offset, excluded.next_offset))
+    INSERT INTO inbox (consumer, event_id) SELECT :consumer, unnest(CAST(:ids AS uuid[]))
+    ON CONFLICT DO NOTHING RETURNING event_id
+""")
 
 
-async def claim(db: AsyncConnection, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of ``event_ids`` that ``consumer`` had not handled, marked as handled now.
+async def claim(
+    db: AsyncConnection, consumer: str, event_ids: Sequence[UUID], records: Sequence[Received]
+) -> set[UUID]:
+    """Those of ``event_ids`` that ``consumer`` had not handled, marked as handled now; and all up to
+    ``records`` is handled, or set aside: a position never goes back.
 
     Waits for another transaction that is handling one of them (a zombie after a rebalance). The
     rows are written in one order, so that two such transactions cannot deadlock.
     """
-    if not event_ids:
-        return set()
-    claimed = await db.execute(_CLAIM, {"consumer": consumer, "ids": sorted(set(event_ids))})
+    ends: dict[TopicPartition, int] = {}
+    for record in records:
+        at = TopicPartition(record.topic, record.partition)
+        ends[at] = max(record.offset + 1, ends.get(at, 0))
+    places = sorted(ends)
+    claimed = await db.execute(
+        _CLAIM,
+        {
+            "consumer": consumer,
+            "ids": sorted(set(event_ids)),
+            "topics": [at.topic for at in places],
+            "partitions": [at.partition for at in places],
+            "offsets": [ends[at] for at in places],
+        },
+    )
     return set(claimed.scalars())
-
-
-_ADVANCE = sa.text("""
-    INSERT INTO inbox_positions AS p (consumer, topic, partition, next_offset)
-    SELECT :consumer, * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]),
-                                    CAST(:offsets AS bigint[]))
-    ON CONFLICT (consumer, topic, partition)
-    DO UPDATE SET next_offset = greatest(p.next_offset, excluded.next_offset)
-""")
-
-
-async def advance(db: AsyncConnection, consumer: str, records: Sequence[Received]) -> None:
-    """All up to these records is handled, or set aside; a position never goes back."""
-    ends = {
-        TopicPartition(r.topic, r.partition): r.offset + 1 for r in sorted(records, key=lambda r: r.offset)
-    }
-    if ends:
-        places = sorted(ends)  # one order for all
-        await db.execute(
-            _ADVANCE,
-            {
-                "consumer": consumer,
-                "topics": [at.topic for at in places],
-                "partitions": [at.partition for at in places],
-                "offsets": [ends[at] for at in places],
-            },
-        )
 
 
 async def positions(db: AsyncConnection, consumer: str) -> Mapping[TopicPartition, int]:

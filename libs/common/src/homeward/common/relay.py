@@ -9,14 +9,13 @@ import asyncio
 import logging
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .db import is_transient
 from .leadership import Leadership
 from .metrics import RELAY_PUBLISHED, RELAY_SEQUENCE
 from .parts import Service
 from .restoring import SHARD, Number, read_again, record_of
-from .tables import outbox, relay_state
+from .tables import outbox
 from .tx import OUTBOX_CHANNEL
 
 log = logging.getLogger(__name__)
@@ -32,9 +31,11 @@ _NUMBER = sa.text("""
     next AS (SELECT position, row_number() OVER (ORDER BY position) AS n
              FROM outbox WHERE sequence IS NULL ORDER BY position LIMIT :batch),
     given AS (UPDATE outbox o SET epoch = state.epoch, sequence = state.numbered + next.n
-              FROM next, state WHERE o.position = next.position RETURNING 1)
-    UPDATE relay_state SET numbered = numbered + (SELECT count(*) FROM given)
-    WHERE shard = :shard
+              FROM next, state WHERE o.position = next.position RETURNING o.*),
+    counted AS (UPDATE relay_state
+                SET numbered = numbered + (SELECT count(*) FROM given), published = :published
+                WHERE shard = :shard AND (published < :published OR EXISTS (SELECT FROM given)))
+    SELECT * FROM given ORDER BY sequence
 """)
 
 
@@ -90,9 +91,12 @@ class Relay:
                 return 0
             if self._sent is not None and self._sent > (state.epoch, state.numbered):
                 raise SetBack("the database was set back under its relay")
-            published = await self._move_watermark(db, state.epoch, state.published)
-            await db.execute(_NUMBER, {"shard": SHARD, "batch": BATCH})
-            rows = (await db.execute(_unpublished(state.epoch, published))).all()
+            published = self._watermark(state.epoch, state.published)
+            if published < state.numbered:  # sent again, first
+                rows = (await db.execute(_unpublished(state.epoch, published))).all()
+            else:
+                given = {"shard": SHARD, "batch": BATCH, "published": published}
+                rows = (await db.execute(_NUMBER, given)).all()
         if not rows:
             return 0
         await self._broker.publish([record_of(row, self._name) for row in rows])
@@ -101,15 +105,12 @@ class Relay:
         RELAY_SEQUENCE.labels(self._name).set(rows[-1].sequence)
         return len(rows)
 
-    async def _move_watermark(self, db: AsyncConnection, epoch: int, published: int) -> int:
-        """Where the watermark is now; its row is locked."""
+    def _watermark(self, epoch: int, published: int) -> int:
+        """Where the watermark is to be."""
         # One that led before and does not know it yet may come here late: the watermark of another
         # epoch is not its to move, and none goes back.
         if self._sent is None or self._sent <= (epoch, published) or self._sent[0] != epoch:
             return published
-        await db.execute(
-            sa.update(relay_state).where(relay_state.c.shard == SHARD).values(published=self._sent[1])
-        )
         return self._sent[1]
 
     async def open_epoch(self) -> None:

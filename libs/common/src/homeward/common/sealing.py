@@ -5,42 +5,45 @@ The JSON value of every record is::
     {"v": 1,
      "open":        {class: {field: value}},                # OPEN_CLASSES, readable
      "sealed":      {class: {"kid": subject, "ct": base64}},  # AES-256-GCM, nonce ‖ ciphertext ‖ tag
-     "commitments": {class: base64}}                        # always all classes
+     "commitments": base64}                                 # 32 bytes for each class there is
 
 AAD of a sealed class is ``event id | class | key id | schema version``, so that a ciphertext cannot
 be moved to another event or class. A commitment is ``HMAC(HKDF-Expand(class key, event id), bytes)``
 over the class's canonical bytes: opening one class of one event reveals nothing of any other, and
-GCM, which is not key-committing, is not relied upon. A class the event lacks is committed to under
-a further key of the envelope's, so that which classes are there is not readable either.
+GCM, which is not key-committing, is not relied upon. In the place of a class the event lacks stand 32
+bytes of a keystream (SHAKE256, FIPS 202, over a further key of the envelope's), which look like any other:
+which classes are there is not readable either.
 
 Canonical bytes are what RFC 8785 gives for the value types contracts allow (no floats). They are
 sealed as they are and never re-serialised.
 """
 
 import hmac
-import json
 import os
 import re
 from base64 import b64decode
-from binascii import b2a_base64
-from collections.abc import Iterable, Mapping
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import shake_256
 from typing import Any
 from uuid import UUID
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .contracts import SEALED_CLASSES, Event, FieldClass
-from .keys import ClassKeys, Erased, KeySet, expand, hmac_under
+from .keys import ClassKeys, Erased, KeySet, expand
 
 VERSION = 1
 _ENVELOPE = FieldClass.ENVELOPE
-_CLASSES = tuple((field_class, field_class.encode()) for field_class in sorted(FieldClass))
-_BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
-_encode_as_is = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_CLASSES = sorted(FieldClass)
+COMMITMENT_BYTES = 32
+_PLACES = {field_class: number * COMMITMENT_BYTES for number, field_class in enumerate(_CLASSES)}
+COMMITMENTS_BYTES = COMMITMENT_BYTES * len(_CLASSES)
+_BEYOND_16_BITS = re.compile(b"[\xf0-\xf4]")
 
 
 class SealBroken(Exception):
@@ -62,7 +65,7 @@ class Draft:
     @cached_property
     def subject_of(self) -> Mapping[FieldClass, str]:
         """Whose key seals each class that is there, the envelope always."""
-        return {c: self.event.key_subject(c, self.service) for c in {_ENVELOPE, *self.grouped}}
+        return self.event.key_subjects(self.grouped, self.service)
 
     @property
     def subjects(self) -> frozenset[str]:
@@ -71,13 +74,13 @@ class Draft:
 
 
 def canonical(value: object) -> bytes:
-    """Canonical JSON bytes (see the module's text)."""
-    text = _encode(value)
-    if not text.isascii() and _BEYOND_16_BITS.search(text):
-        # RFC 8785 sorts by UTF-16 code units, Python by code points: they differ where a rare Chinese
+    """Canonical JSON bytes (see the module's text); TypeError for an integer of more than 64 bits."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if _BEYOND_16_BITS.search(text):
+        # RFC 8785 sorts by UTF-16 code units, orjson by code points: they differ where a rare Chinese
         # character meets a full-width form, as may be in the column names of a list.
-        text = _encode_as_is(_sorted(value))
-    return text.encode()
+        text = orjson.dumps(_sorted(value))
+    return text
 
 
 def _sorted(value: object) -> object:
@@ -91,6 +94,22 @@ def commitment(class_key: bytes, event_id: UUID, content: bytes) -> bytes:
     return _committed(class_key, str(event_id), content)
 
 
+def is_commitments(text: str) -> bool:
+    """Whether this can be what a value has as ``commitments``, in canonical base64 (RFC 4648 §3.5)."""
+    try:
+        raw = a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return False
+    return len(raw) == COMMITMENTS_BYTES and b2a_base64(raw, newline=False) == text.encode()
+
+
+def commitments_of(text: str) -> Mapping[FieldClass, bytes]:
+    """The commitment to every class, from what a value or a leaf has as ``commitments``: one after the other
+    in the order of the classes' names."""
+    raw = a2b_base64(text)
+    return {field_class: raw[at : at + COMMITMENT_BYTES] for field_class, at in _PLACES.items()}
+
+
 def seal(draft: Draft, keys: KeySet) -> bytes:
     """The record value of ``draft``; KeyError names a class whose key was not handed out.
 
@@ -99,34 +118,23 @@ def seal(draft: Draft, keys: KeySet) -> bytes:
     """
     event_id = str(draft.event_id)
     envelope_key = _class_key(keys, draft.subject_of[_ENVELOPE], _ENVELOPE)
-    absent = hmac_under(expand(envelope_key, f"{event_id}|absent"))
-    commitments, opened, sealed = [], [], []
-    for field_class, name in _CLASSES:
-        fields = draft.grouped.get(field_class)
-        if fields is None:
-            commitments.append((name, _text(absent(name))))
-            continue
-        content = canonical(fields)
+    absent = expand(envelope_key, f"{event_id}|absent")
+    commitments = bytearray(shake_256(absent).digest(COMMITMENTS_BYTES))
+    opened, sealed = [], []
+    for field_class in sorted(draft.grouped):
+        content = canonical(draft.grouped[field_class])
         subject = draft.subject_of[field_class]
         key = _class_key(keys, subject, field_class)
-        commitments.append((name, _text(_committed(key, event_id, content))))
+        at = _PLACES[field_class]
+        commitments[at : at + COMMITMENT_BYTES] = _committed(key, event_id, content)
         if field_class not in SEALED_CLASSES:
-            opened.append((name, content))
+            opened.append(b'"%b":%b' % (field_class.encode(), content))
         elif not isinstance(keys[subject], Erased):
-            ciphertext = _text(_encrypt(key, event_id, field_class, subject, content))
-            sealed.append((name, _object([(b"ct", ciphertext), (b"kid", canonical(subject))])))
-    members = [(b"commitments", commitments), (b"open", opened), (b"sealed", sealed)]
-    return _object([*((name, _object(parts)) for name, parts in members), (b"v", b"%d" % VERSION)])
-
-
-def _object(members: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A JSON object of names in canonical order and values that are canonical already."""
-    return b"{%b}" % b",".join([b'"%b":%b' % member for member in members])
-
-
-def _text(raw: bytes) -> bytes:
-    """Base64 as a JSON string."""
-    return b'"%b"' % b2a_base64(raw, newline=False)
+            ciphertext = b2a_base64(_encrypt(key, event_id, field_class, subject, content), newline=False)
+            part = (field_class.encode(), ciphertext, canonical(subject))
+            sealed.append(b'"%b":{"ct":"%b","kid":%b}' % part)
+    parts = (b2a_base64(commitments, newline=False), b",".join(opened), b",".join(sealed), VERSION)
+    return b'{"commitments":"%b","open":{%b},"sealed":{%b},"v":%d}' % parts
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ class Sealed:
     @cached_property
     def parsed(self) -> dict[str, Any]:
         """The JSON object."""
-        parsed = json.loads(self.value)
+        parsed = orjson.loads(self.value)
         if not isinstance(parsed, dict) or parsed.get("v") != VERSION:
             raise ValueError("not a sealed event value of version 1")
         return parsed
@@ -181,7 +189,7 @@ class Sealed:
             content = AESGCM(keys[field_class]).decrypt(raw[:12], raw[12:], aad)
         except (InvalidTag, ValueError):
             raise SealBroken(f"class {field_class} of event {self.event_id} does not open") from None
-        opened: dict[str, Any] = json.loads(content)
+        opened: dict[str, Any] = orjson.loads(content)
         return opened
 
 

@@ -21,6 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("homeward")
 _passing: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_makes_spans = False
 _TRACEPARENT = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -29,12 +30,19 @@ def configure(service: str, otlp_endpoint: str | None) -> None:
     if otlp_endpoint:
         provider = TracerProvider(resource=Resource.create({"service.name": f"homeward-{service}"}))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint)))
-        trace.set_tracer_provider(provider)
+        make_spans_with(provider)
+
+
+def make_spans_with(provider: TracerProvider) -> None:
+    """From now on spans are made in this process, by ``provider``."""
+    global _makes_spans
+    trace.set_tracer_provider(provider)
+    _makes_spans = True
 
 
 def current_traceparent() -> str | None:
     """The W3C traceparent of the current span; None outside a trace."""
-    if not _makes_spans():
+    if not _makes_spans:
         return _passing.get()
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
@@ -44,7 +52,7 @@ def current_traceparent() -> str | None:
 @contextmanager
 def span(name: str, kind: SpanKind, traceparent: str | None) -> Iterator[trace.Span]:
     """A span below ``traceparent``. An exception marks it by type only: messages can hold people's data."""
-    if not _makes_spans():
+    if not _makes_spans:
         token = _passing.set(_passed_on(traceparent))
         try:
             yield trace.INVALID_SPAN
@@ -60,10 +68,6 @@ def span(name: str, kind: SpanKind, traceparent: str | None) -> Iterator[trace.S
         except Exception as error:
             current.set_status(trace.StatusCode.ERROR, type(error).__name__)
             raise
-
-
-def _makes_spans() -> bool:
-    return type(trace.get_tracer_provider()) is not trace.ProxyTracerProvider
 
 
 def _passed_on(traceparent: str | None) -> str:

@@ -118,7 +118,7 @@ def _content(row: Any, sealed: Sealed, keys: KeySet, names: Pseudonyms) -> dict[
     for name, value in opened.fields.items():
         by_class[contract.CLASSES[name]][name] = value
     envelope = by_class.get(FieldClass.ENVELOPE, {})
-    by_class[FieldClass.ENVELOPE] = names.envelope(contract, envelope, by_class.keys())
+    by_class[FieldClass.ENVELOPE.value] = names.envelope(contract, envelope, by_class.keys())
     return {
         "generation": row.generation,
         "supersedes": str(row.supersedes) if row.supersedes else None,

@@ -58,6 +58,8 @@ class KafkaBroker:
         self._reader: AIOKafkaConsumer | None = None
         self._admin: AIOKafkaAdminClient | None = None
         self._opening = asyncio.Lock()
+        self._seen: set[str] = set()
+        """Topics to which publishing went well the last time: they are taken to be there still."""
 
     async def ensure_topics(self, topics: Sequence[str]) -> None:
         """As :meth:`.Broker.ensure_topics`; every topic has the same number of partitions."""
@@ -80,7 +82,10 @@ class KafkaBroker:
 
     async def publish(self, records: Sequence[Record]) -> None:
         """As :meth:`.Broker.publish`."""
-        await self._must_be_there({r.topic for r in records})
+        topics = {r.topic for r in records}
+        if not topics <= self._seen:
+            await self._must_be_there(topics)
+        self._seen -= topics  # unless all goes well
         async with _within(DURABLE):
             producer = await self._open_producer()
             sent: list[asyncio.Future[object]] = []
@@ -98,6 +103,7 @@ class KafkaBroker:
                 self._producer = None
                 await _end(producer.stop())
                 raise
+        self._seen |= topics
 
     @asynccontextmanager
     async def subscribe(self, group: str, topics: Sequence[str]) -> AsyncIterator[Subscription]:

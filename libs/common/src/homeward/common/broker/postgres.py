@@ -5,13 +5,13 @@ group has one reader at a time, held by an advisory lock on a connection of its 
 """
 
 import asyncio
-import json
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
+import orjson
 
 from ..envelope import Received, Record
 from ..leadership import Leadership
@@ -31,6 +31,15 @@ _COMMITTED = """
 SELECT p.topic, p.partition, coalesce(g."offset", 0) FROM log_partitions p
 LEFT JOIN log_positions g ON g.topic = p.topic AND g.partition = p.partition AND g."group" = $2
 WHERE p.topic = ANY($1)
+"""
+_EXTEND = """
+WITH added AS (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[]) AS a (topic, partition, records)),
+held AS MATERIALIZED (  -- one order for all writers: no deadlock
+    SELECT topic, partition, records FROM log_partitions p JOIN added USING (topic, partition)
+    ORDER BY topic, partition FOR UPDATE OF p)
+UPDATE log_partitions p SET next_offset = next_offset + records FROM held
+WHERE (p.topic, p.partition) = (held.topic, held.partition)
+RETURNING p.topic, p.partition, next_offset - records
 """
 _CHANNEL = "homeward_log"
 _COLUMNS = ["topic", "partition", "offset", "key", "headers", "value"]
@@ -97,15 +106,16 @@ class PostgresBroker:
         for record in records:
             partition = zlib.crc32(record.key) % counts[record.topic]
             placed[TopicPartition(record.topic, partition)].append(record)
+        topics, partitions = [at.topic for at in placed], [at.partition for at in placed]
         rows = []
-        for at in sorted(placed):  # one order for all writers: no deadlock
-            first = await db.fetchval(
-                "UPDATE log_partitions SET next_offset = next_offset + $3 "
-                "WHERE topic = $1 AND partition = $2 RETURNING next_offset - $3",
-                *at,
-                len(placed[at]),
-            )
-            rows += [(*at, first + i, r.key, _pack(r.headers), r.value) for i, r in enumerate(placed[at])]
+        for topic, partition, first in await db.fetch(
+            _EXTEND, topics, partitions, [*map(len, placed.values())]
+        ):
+            there = placed[TopicPartition(topic, partition)]
+            rows += [
+                (topic, partition, offset, r.key, _pack(r.headers), r.value)
+                for offset, r in enumerate(there, first)
+            ]
         await db.copy_records_to_table("log_records", records=rows, columns=_COLUMNS)
 
     @asynccontextmanager
@@ -227,8 +237,8 @@ async def _fetch(pool: asyncpg.Pool, at: TopicPartition, offset: int, limit: int
 
 def _pack(headers: Sequence[tuple[str, bytes]]) -> bytes:
     # Latin-1 has a character for every byte, so that any header comes back as it was.
-    return json.dumps([[name, value.decode("latin-1")] for name, value in headers]).encode()
+    return orjson.dumps([(name, value.decode("latin-1")) for name, value in headers])
 
 
 def _unpack(raw: bytes) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode("latin-1")) for name, value in json.loads(raw))
+    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(raw))

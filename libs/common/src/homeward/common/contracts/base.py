@@ -1,7 +1,7 @@
 """The rules every event contract keeps; they are checked when the class is defined."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -56,11 +56,15 @@ class Event(BaseModel):
         """The value that orders this event among its like."""
         return str(getattr(self, self.STREAM))
 
-    def key_subject(self, field_class: FieldClass, service: str) -> Subject:
-        """Whose key seals ``field_class`` of this event when ``service`` emits it."""
-        field = self.ALSO_KEYED_BY.get(field_class, self.KEYED_BY)
-        value = getattr(self, field) if field else None
-        return str(value) if value is not None else f"service:{service}"
+    @classmethod
+    def key_subjects(
+        cls, grouped: Mapping[FieldClass, Mapping[str, Any]], service: str
+    ) -> dict[FieldClass, Subject]:
+        """Whose key seals each class of an event (as :meth:`by_class` has it) that ``service`` emits; the
+        envelope's always."""
+        envelope = grouped.get(FieldClass.ENVELOPE, {})
+        fields = {c: cls.ALSO_KEYED_BY.get(c, cls.KEYED_BY) for c in (FieldClass.ENVELOPE, *grouped)}
+        return {c: envelope.get(field or "", f"service:{service}") for c, field in fields.items()}
 
     def by_class(self) -> dict[FieldClass, dict[str, Any]]:
         """JSON-ready values of the fields that are set, grouped by class."""

@@ -1,10 +1,10 @@
 """The records behind the log's entries, and what they show of each source."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,7 +53,7 @@ class StoredRecord:
     @property
     def attributes(self) -> dict[str, str]:
         """The CloudEvents attributes."""
-        packed = json.loads(self.headers)
+        packed = orjson.loads(self.headers)
         return {name[3:]: text.encode("latin-1").decode() for name, text in packed if name.startswith("ce_")}
 
 
@@ -131,4 +131,4 @@ async def sources(db: AsyncConnection, most: int) -> list[Source]:
 
 def _pack(headers: Headers) -> bytes:
     # Latin-1 gives every byte a character: any header is kept exactly, and ours stay readable.
-    return json.dumps([[name, value.decode("latin-1")] for name, value in headers]).encode()
+    return orjson.dumps([(name, value.decode("latin-1")) for name, value in headers])
