@@ -52,23 +52,23 @@ class Envelope:
 
     def record(self, value: bytes) -> Record:
         """The Kafka record of this event; key and partition follow the stream."""
-        attributes = {
-            "specversion": "1.0",
-            "id": str(self.id),
-            "source": self.source,
-            "type": self.type,
-            "subject": self.subject,
-            "time": self.time.isoformat(),
-            "dataschema": schema_uri(self.type),
-            "partitionkey": self.subject,
-            "sequence": f"{self.sequence:020d}",
-            "actor": self.actor,
-        }
-        if self.traceparent:
-            attributes["traceparent"] = self.traceparent
-        headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items()]
-        headers.append(("content-type", b"application/json"))
-        return Record(topic_of(self.source.split("/")[2]), self.subject.encode(), tuple(headers), value)
+        key = self.subject.encode()
+        traced = (("ce_traceparent", self.traceparent.encode()),) if self.traceparent else ()
+        headers: Headers = (
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(self.id).encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_subject", key),
+            ("ce_time", self.time.isoformat().encode()),
+            ("ce_dataschema", schema_uri(self.type).encode()),
+            ("ce_partitionkey", key),
+            ("ce_sequence", b"%020d" % self.sequence),
+            ("ce_actor", self.actor.encode()),
+            *traced,
+            ("content-type", b"application/json"),
+        )
+        return Record(topic_of(self.source.split("/")[2]), key, headers, value)
 
     @classmethod
     def of(cls, record: Record) -> "Envelope":

@@ -21,7 +21,6 @@ sealed as they are and never re-serialised.
 import hmac
 import os
 import re
-from base64 import b64decode
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .contracts import SEALED_CLASSES, Event, FieldClass
-from .keys import ClassKeys, Erased, KeySet, expand
+from .keys import Erased, KeySet, expand
 
 VERSION = 1
 _ENVELOPE = FieldClass.ENVELOPE
@@ -122,16 +121,16 @@ def seal(draft: Draft, keys: KeySet) -> bytes:
     commitments = bytearray(shake_256(absent).digest(COMMITMENTS_BYTES))
     opened, sealed = [], []
     for field_class in sorted(draft.grouped):
-        content = canonical(draft.grouped[field_class])
+        name, content = field_class.value, canonical(draft.grouped[field_class])
         subject = draft.subject_of[field_class]
         key = _class_key(keys, subject, field_class)
         at = _PLACES[field_class]
         commitments[at : at + COMMITMENT_BYTES] = _committed(key, event_id, content)
         if field_class not in SEALED_CLASSES:
-            opened.append(b'"%b":%b' % (field_class.encode(), content))
+            opened.append(b'"%b":%b' % (name.encode(), content))
         elif not isinstance(keys[subject], Erased):
-            ciphertext = b2a_base64(_encrypt(key, event_id, field_class, subject, content), newline=False)
-            part = (field_class.encode(), ciphertext, canonical(subject))
+            ciphertext = b2a_base64(_encrypt(key, event_id, name, subject, content), newline=False)
+            part = (name.encode(), ciphertext, canonical(subject))
             sealed.append(b'"%b":{"ct":"%b","kid":%b}' % part)
     parts = (b2a_base64(commitments, newline=False), b",".join(opened), b",".join(sealed), VERSION)
     return b'{"commitments":"%b","open":{%b},"sealed":{%b},"v":%d}' % parts
@@ -169,28 +168,19 @@ class Sealed:
         """
         fields: dict[str, Any] = {}
         erased: set[FieldClass] = set()
+        event_id = str(self.event_id)
         for name, content in self.parsed["open"].items():
             if only is None or name in only:
                 fields.update(content)
         for name, part in self.parsed["sealed"].items():
-            field_class, subject_keys = FieldClass(name), keys.get(part["kid"])
-            if only is not None and field_class not in only:
+            subject_keys = keys.get(part["kid"])
+            if subject_keys is None or (only is not None and name not in only):
                 continue
             if isinstance(subject_keys, Erased):
-                erased.add(field_class)
-            elif subject_keys is not None and field_class in subject_keys:
-                fields.update(self._decrypt(field_class, part, subject_keys))
+                erased.add(FieldClass(name))
+            elif key := subject_keys.get(name):
+                fields.update(_decrypted(key, event_id, name, part))
         return Opened(fields, frozenset(erased))
-
-    def _decrypt(self, field_class: FieldClass, part: Mapping[str, str], keys: ClassKeys) -> dict[str, Any]:
-        aad = _aad(str(self.event_id), field_class, part["kid"])
-        try:
-            raw = b64decode(part["ct"], validate=True)
-            content = AESGCM(keys[field_class]).decrypt(raw[:12], raw[12:], aad)
-        except (InvalidTag, ValueError):
-            raise SealBroken(f"class {field_class} of event {self.event_id} does not open") from None
-        opened: dict[str, Any] = orjson.loads(content)
-        return opened
 
 
 @dataclass(frozen=True)
@@ -212,10 +202,20 @@ def _committed(class_key: bytes, event_id: str, content: bytes) -> bytes:
     return hmac.digest(expand(class_key, event_id), content, "sha256")
 
 
-def _encrypt(key: bytes, event_id: str, field_class: FieldClass, subject: str, content: bytes) -> bytes:
+def _decrypted(key: bytes, event_id: str, field_class: str, part: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        raw = a2b_base64(part["ct"], strict_mode=True)
+        content = AESGCM(key).decrypt(raw[:12], raw[12:], _aad(event_id, field_class, part["kid"]))
+    except (InvalidTag, ValueError):
+        raise SealBroken(f"class {field_class} of event {event_id} does not open") from None
+    opened: dict[str, Any] = orjson.loads(content)
+    return opened
+
+
+def _encrypt(key: bytes, event_id: str, field_class: str, subject: str, content: bytes) -> bytes:
     nonce = os.urandom(12)
     return nonce + AESGCM(key).encrypt(nonce, content, _aad(event_id, field_class, subject))
 
 
-def _aad(event_id: str, field_class: FieldClass, subject: str) -> bytes:
+def _aad(event_id: str, field_class: str, subject: str) -> bytes:
     return f"{event_id}|{field_class}|{subject}|{VERSION}".encode()
