@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer
@@ -20,13 +20,14 @@ from homeward.common.keys import CachedKeyring
 from homeward.common.parts import Service
 from homeward.exchange.app import create_service as create_exchange
 from homeward.exchange.settings import Settings as ExchangeSettings
+from homeward.keyring.domain import ENTITLEMENTS
 from homeward.onebox.demo.partners import PARTNERS
 from homeward.referral.app import create_service as create_referral
 from homeward.referral.settings import Settings as ReferralSettings
 from homeward.verification.app import create_service as create_verification
 from homeward.verification.settings import Settings as VerificationSettings
 
-from .ground import Ground, Row, connection, copy, reports
+from .ground import Ground, ReadyKeyring, Row, connection, copy, reports
 from .pairs import Hop, Meter
 
 Batch = list[tuple[str, str, list[Row]]]
@@ -117,6 +118,7 @@ def hop_of(what: Consuming) -> Callable[[Ground], Any]:
                 await register_partners(world.client(service, "partners:write"))
             events = what.events(reports(ground.count(2_400, 900), world))
             await world.publish(*events)
+            cast(ReadyKeyring, world.keyring).narrow_to(ENTITLEMENTS[service.name])
 
             async def clear() -> None:
                 await db.execute(f"TRUNCATE {', '.join(what.tables)} RESTART IDENTITY CASCADE")

@@ -37,8 +37,15 @@ class ReadyKeyring(MemoryKeyring):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stock = cycle([{name: os.urandom(32) for name in ALL_CLASSES} for _ in range(1_000)])
+        self._all = [{name: os.urandom(32) for name in ALL_CLASSES} for _ in range(1_000)]
+        self._stock: Iterator[ClassKeys] = cycle(self._all)
         self._given: dict[str, ClassKeys] = {}
+
+    def narrow_to(self, classes: Collection[str]) -> None:
+        """From now on hand out the keys of these classes alone, as to the service entitled to them."""
+        narrow = {id(keys): {name: keys[name] for name in classes} for keys in self._all}
+        self._stock = cycle(narrow.values())
+        self._given = {subject: narrow[id(keys)] for subject, keys in self._given.items()}
 
     async def class_keys(self, subjects: Collection[str], *, create: bool) -> KeySet:
         """Keys of every class."""
