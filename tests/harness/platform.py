@@ -47,11 +47,14 @@ Role = tuple[str, str]
 class Platform:
     """Made by :func:`running_platform`."""
 
-    def __init__(self, folder: Path, postgres: Postgres, kafka: Kafka, traces: Collector) -> None:
+    def __init__(
+        self, folder: Path, postgres: Postgres, kafka: Kafka, traces: Collector, *, traced: bool = True
+    ) -> None:
         self.folder = folder
         self.postgres = postgres
         self.kafka = kafka
         self.traces = traces
+        self._traced = traced
         self._ports = _distinct_ports([(s, r) for s, roles in ROLES.items() for r in roles])
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
         self.base_url, stop_gateway = _serve_in_thread(Proxy(self._serving))
@@ -165,7 +168,7 @@ class Platform:
             "BROKER_URL": f"kafka://{self.kafka.bootstrap}",
             "TOPIC_PARTITIONS": "3",
             "PUBLIC_URL": self.base_url,
-            "OTLP_ENDPOINT": self.traces.url,
+            "OTLP_ENDPOINT": self.traces.url if self._traced else "",
             "JWKS_URL": f"{self.base_url}/oauth/jwks",
             "KEYRING_URL": self._keyring_url,
             "PORT": str(self._ports.get((service, role), 0)),
@@ -208,10 +211,12 @@ def importing(
 
 
 @contextlib.contextmanager
-def running_platform(folder: Path, postgres: Postgres, kafka: Kafka) -> Iterator[Platform]:
-    """All roles up and ready; ended with the context."""
+def running_platform(
+    folder: Path, postgres: Postgres, kafka: Kafka, *, traced: bool = True
+) -> Iterator[Platform]:
+    """All roles up and ready, and sending their traces if ``traced``; ended with the context."""
     with collecting() as traces:
-        platform = Platform(folder, postgres, kafka, traces)
+        platform = Platform(folder, postgres, kafka, traces, traced=traced)
         try:
             platform.start_all()
             yield platform

@@ -22,13 +22,13 @@ CONNECT_SECONDS = 10
 """A server that takes longer to say anything is away. Those who wait for it hold places in the pool."""
 
 
-def create_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
+def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
     """An engine whose errors never show parameters (they are people's data)."""
     engine = create_async_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,  # those beyond are closed after each use: under load, a new process of the server each
         connect_args={"timeout": CONNECT_SECONDS},
     )
     sa.event.listen(engine.sync_engine, "checkout", _must_be_open)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -86,7 +87,7 @@ def run(
     if role in jobs:
         return _do(jobs[role], service)
     try:
-        asyncio.run(_run(role, service))
+        uvloop.run(_run(role, service))
     except CannotListen as error:
         raise _refusal(f"homeward {name}: {error}") from None
 
@@ -119,7 +120,7 @@ def _refusal(line: str, code: int = 2) -> SystemExit:
 
 def _do(job: Job, service: Service) -> None:
     try:
-        done = asyncio.run(_to_its_end(job, service))
+        done = uvloop.run(_to_its_end(job, service))
     except Exception as error:
         raise _refusal(f"homeward {service.name}: {_told(error)}", code=1) from None
     sys.stdout.write(f"homeward {service.name}: {done}\n")
