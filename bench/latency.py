@@ -60,7 +60,7 @@ class _Watched:
     def __init__(self, platform: Platform, sender: str, partner: str) -> None:
         self._intake = platform.url_of(("intake", "serve"))
         self._exchange = platform.url_of(("exchange", "serve"))
-        self._sender = {"Authorization": f"Bearer {sender}", "Content-Type": "application/json"}
+        self._sender = [("Authorization", f"Bearer {sender}"), ("Content-Type", "application/json")]
         self._partner = {"Authorization": f"Bearer {partner}"}
         self._accepted: dict[str, float] = {}
         self._readable: dict[str, float] = {}

@@ -62,6 +62,41 @@ async def test_an_entry_lives_no_longer_than_its_time() -> None:
     assert len(inner.asked) == 2
 
 
+async def stocked(inner: MemoryKeyring) -> None:
+    async with asyncio.timeout(10):
+        while not inner.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_whoever_is_new_has_keys_from_stock_without_a_call_of_the_keyring() -> None:
+    inner = MemoryKeyring()
+    keyring = CachedKeyring(inner, stock=10)
+    early = keyring.new_subject()  # nothing is there yet
+    await stocked(inner)
+    new = [keyring.new_subject() for _ in range(5)]
+    assert len({early, *new}) == 6
+    assert len(inner.asked) == 1
+    found = await keyring.class_keys(list(map(str, new)), create=True)
+    assert len(inner.asked) == 1
+    assert found == await inner.class_keys(list(map(str, new)), create=False)
+
+
+async def test_a_keyring_that_is_away_has_no_stock_and_stocks_up_when_it_is_back() -> None:
+    inner = MemoryKeyring()
+    keyring = CachedKeyring(inner, stock=10)
+    inner.away = True
+    keyring.new_subject()
+    await asyncio.sleep(0)
+    with pytest.raises(KeyringUnavailable):
+        await keyring.class_keys([str(keyring.new_subject())], create=True)
+    inner.away = False
+    await asyncio.sleep(0)
+    keyring.new_subject()
+    await stocked(inner)
+    await keyring.class_keys([str(keyring.new_subject())], create=True)
+    assert len(inner.asked) == 1
+
+
 async def test_no_more_is_remembered_than_its_size_and_the_newest_stay() -> None:
     inner = MemoryKeyring()
     keyring = CachedKeyring(inner, size=10)

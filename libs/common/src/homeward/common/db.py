@@ -28,7 +28,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         url,
         hide_parameters=True,
         pool_size=pool_size,
-        max_overflow=0,  # those beyond are closed after each use: under load, a new process of the server each
+        max_overflow=0,  # those beyond would be closed after each use, and made anew for the next
         connect_args={"timeout": CONNECT_SECONDS},
     )
     sa.event.listen(engine.sync_engine, "checkout", _must_be_open)

@@ -4,14 +4,19 @@ The keyring keeps one data key per subject and derives a class key from it for e
 (HKDF-Expand, RFC 5869). A service is given the class keys it is entitled to and never the data key.
 """
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from time import monotonic
 from typing import Protocol
+from uuid import UUID
+
+from .ids import new_id
 
 
 @dataclass(frozen=True)
@@ -80,12 +85,24 @@ class CachedKeyring:
     An entry lives ``ttl`` seconds at most, so that a process that never hears of an erasure cannot
     open anything for longer; processes that consume ``subject.erased`` call :meth:`forget` at once.
     Only keys are remembered, never their absence or erasure.
+
+    With a ``stock`` it also keeps that many subjects ready who have keys and are nobody yet: whoever
+    records one person at a time then waits for no call of the keyring, which is made for many at once.
     """
 
     def __init__(
-        self, inner: Keyring, *, size: int = 20_000, ttl: float = 60.0, now: Callable[[], float] = monotonic
+        self,
+        inner: Keyring,
+        *,
+        size: int = 20_000,
+        ttl: float = 60.0,
+        stock: int = 0,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self._inner = inner
+        self._ready: list[tuple[UUID, ClassKeys]] = []
+        self._stock = stock
+        self._stocking: asyncio.Future[None] | None = None
         self._size = size
         self._ttl = ttl
         self._now = now
@@ -108,6 +125,27 @@ class CachedKeyring:
             if forgets == self._forgets:  # else it may be what was to be forgotten, answered before
                 self._remember(fetched)
         return found
+
+    def new_subject(self) -> UUID:
+        """The id of somebody new, whose keys are in hand if there were some in stock. Ids from stock are
+        older than their use: they say nothing of who came first."""
+        if len(self._ready) <= self._stock // 2 and self._stocking is None and self._stock:
+            self._stocking = asyncio.ensure_future(self._stock_up())
+        if not self._ready:
+            return new_id()
+        subject, keys = self._ready.pop()
+        self._remember({str(subject): keys})
+        return subject
+
+    async def _stock_up(self) -> None:
+        subjects = [new_id() for _ in range(self._stock - len(self._ready))]
+        try:
+            # If it fails, whoever needs keys at once asks for them, and is told why there are none.
+            with suppress(Exception):
+                found = await self._inner.class_keys([str(subject) for subject in subjects], create=True)
+                self._ready += [(s, k) for s in subjects if not isinstance(k := found[str(s)], Erased)]
+        finally:
+            self._stocking = None
 
     async def erase(self, subjects: Collection[str], *, person_id: str, actor: str) -> datetime:
         """As :meth:`Keyring.erase`, and forget them here."""

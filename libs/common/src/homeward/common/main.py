@@ -39,6 +39,7 @@ Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 Job = Callable[[Service], Coroutine[Any, Any, str]]
 """A role of one service alone, which does something and ends; what it did, in a line."""
 ROLES = ("serve", "consume", "relay", "migrate")
+KEYS_IN_STOCK = 200
 _NO_JOBS: Mapping[str, Job] = {}
 
 
@@ -53,9 +54,10 @@ def build_parts(
     clock: Clock = utc_now,
 ) -> Parts:
     """A service's parts from its settings, or those given instead."""
+    stock = 0
     if keyring is None:
         key = read_key(settings.service_key_file) if settings.service_key_file else new_key()
-        keyring = HttpKeyring(settings.keyring_url, name, key)
+        keyring, stock = HttpKeyring(settings.keyring_url, name, key), KEYS_IN_STOCK
     return Parts(
         name=name,
         settings=settings,
@@ -66,7 +68,7 @@ def build_parts(
             partitions=settings.topic_partitions,
             replication=settings.topic_replication,
         ),
-        keyring=CachedKeyring(keyring),
+        keyring=CachedKeyring(keyring, stock=stock),
         verifier=verifier or IssuerVerifier(settings.public_url, jwks_over_http(settings.jwks_url)),
         clock=clock,
     )

@@ -14,7 +14,7 @@ from .contracts import Event
 from .db import copy_in
 from .envelope import Envelope
 from .ids import new_id
-from .keys import Keyring, KeySet
+from .keys import CachedKeyring, KeySet
 from .sealing import Draft, Sealed, seal
 from .tables import outbox
 from .telemetry import current_traceparent
@@ -41,7 +41,7 @@ class Tx:
     now: datetime
     service: str
     actor: str
-    keyring: Keyring
+    keyring: CachedKeyring
     incoming: Incoming | None = None
     """The record being handled; None in a request."""
     scratch: dict[str, Any] = field(default_factory=dict)

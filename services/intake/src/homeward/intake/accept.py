@@ -104,9 +104,10 @@ def _record(
     row: _Row, tx: Tx, secret: bytes, organisation: str, channel: Literal["api", "list"], *, dry_run: bool
 ) -> tuple[store.Accepted, str]:
     """The report, and the code of its receipt."""
-    report_id = new_id()
+    new_subject = new_id if dry_run else tx.keyring.new_subject
+    report_id = new_subject()
     # Without a word about the reporter there is nobody to keep apart: no key of their own is made.
-    reporter_id = new_id() if has_reporter(row.reading.values) else report_id
+    reporter_id = new_subject() if has_reporter(row.reading.values) else report_id
     event = ReportReceived(
         report_id=report_id,
         reporter_id=reporter_id,

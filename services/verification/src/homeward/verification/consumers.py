@@ -13,7 +13,6 @@ from homeward.common.contracts import (
     SubjectErased,
 )
 from homeward.common.contracts.verification import LinkBasis
-from homeward.common.ids import new_id
 from homeward.common.keys import Erased
 from homeward.common.parts import Handler
 from homeward.common.tx import Incoming, Tx
@@ -101,7 +100,7 @@ async def on_report_received(report: ReportReceived, tx: Tx) -> None:
         person_id, basis = decision.person_id, decision.basis
         tx.emit(ReportLinked(person_id=person_id, report_id=report.report_id, basis=basis))
     else:
-        person_id, basis = new_id(), None
+        person_id, basis = tx.keyring.new_subject(), None
         state.persons.append(person_id)
         tx.emit(PersonRegistered(person_id=person_id, report_id=report.report_id))
     state.reports.append(
