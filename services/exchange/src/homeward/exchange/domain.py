@@ -1,8 +1,9 @@
 """Deciding: what a partner may see of an event, and what changes in its feed. No I/O."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from homeward.common.contracts import FieldClass
@@ -38,6 +39,16 @@ _NON_PUNISHMENT = (
     "Victims of trafficking are not to be punished for unlawful acts they committed as a direct result "
     "of being trafficked (ACTIP 14(7))."
 )
+
+
+@lru_cache(maxsize=10_000)
+def _field_classes(names: tuple[str, ...]) -> frozenset[FieldClass]:
+    return frozenset(FieldClass(name) for name in names)
+
+
+def field_classes(names: Iterable[str]) -> frozenset[FieldClass]:
+    """The classes of these names; remembered, since few combinations occur."""
+    return _field_classes(tuple(names))
 
 
 def notice_for(kind: str) -> str | None:

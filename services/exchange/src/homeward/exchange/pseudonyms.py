@@ -18,16 +18,21 @@ class Place(NamedTuple):
 
 
 class Pseudonyms:
-    """The ids of one agency; ``secret`` is exchange's look-up key."""
+    """The ids of one agency; ``secret`` is exchange's look-up key. Made for a page: it remembers what it
+    was asked."""
 
     def __init__(self, secret: bytes, agency: str) -> None:
         self._hmac = hmac_under(expand(secret, f"pseudonyms|{agency}"))
+        self._known: dict[str, str] = {}
 
     def of(self, kind: str, internal: UUID | str) -> str:
         """The agency's id of an internal one (UUIDv8, RFC 9562 §5.8), as text."""
-        it = self._hmac(f"{kind}|{internal}".encode()).hex()
-        variant = "89ab"[int(it[16], 16) & 3]
-        return f"{it[:8]}-{it[8:12]}-8{it[13:16]}-{variant}{it[17:20]}-{it[20:32]}"
+        name = f"{kind}|{internal}"
+        if name not in self._known:
+            it = self._hmac(name.encode()).hex()
+            variant = "89ab"[int(it[16], 16) & 3]
+            self._known[name] = f"{it[:8]}-{it[8:12]}-8{it[13:16]}-{variant}{it[17:20]}-{it[20:32]}"
+        return self._known[name]
 
     def envelope(
         self, contract: type[Event], fields: dict[str, Any], released: Collection[str]

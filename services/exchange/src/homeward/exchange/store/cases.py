@@ -38,14 +38,6 @@ async def revise(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
         )
 
 
-async def hold(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Keep the persons' facts from changing until this transaction ends; their revisions."""
-    if not person_ids:
-        return {}
-    found = await db.execute(_in_order(person_ids).with_for_update(read=True))
-    return {row.person_id: row.revision for row in found}
-
-
 def _in_order(person_ids: Collection[UUID]) -> "sa.Select[tuple[UUID, int]]":
     query = sa.select(persons.c.person_id, persons.c.revision)
     return query.where(any_of(persons.c.person_id, person_ids)).order_by(persons.c.person_id)

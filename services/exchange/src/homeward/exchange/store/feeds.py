@@ -170,31 +170,6 @@ async def add_snapshots(db: AsyncConnection, found: Mapping[str, Any]) -> None:
         await db.execute(insert(snapshots).on_conflict_do_nothing(), rows)
 
 
-async def concerned(db: AsyncConnection, agency: str, after: int, limit: int) -> tuple[int, set[UUID]]:
-    """Where the next ``limit`` rows of a feed end, and the persons that those with content are about."""
-    rows = (
-        sa.select(feed.c.seq, feed.c.state, _WHOSE)
-        .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
-        .where(feed.c.agency == agency, feed.c.seq > after)
-        .order_by(feed.c.seq)
-        .limit(limit)
-    )
-    found = (await db.execute(rows)).all()
-    return max((row.seq for row in found), default=after), {row.whose for row in found if row.state == LIVE}
-
-
-async def page(db: AsyncConnection, agency: str, after: int, last: int) -> Sequence[sa.Row[Any]]:
-    """The rows of a feed behind ``after``, up to ``last``, each that shows its event with what that holds."""
-    value = sa.case((feed.c.state == LIVE, events.c.value)).label("value")
-    found = await db.execute(
-        sa.select(feed, _WHOSE, events.c.type.label("event_type"), value)
-        .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
-        .where(feed.c.agency == agency, feed.c.seq > after, feed.c.seq <= last)
-        .order_by(feed.c.seq)
-    )
-    return found.all()
-
-
 async def expired(db: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
     """Persons of whom a partner still has something that rested on a consent that ended."""
     found = await db.execute(
@@ -215,19 +190,6 @@ async def reached(db: AsyncConnection, agency: str) -> Any:
     """The end of a feed, and how far its partner has read and acknowledged it."""
     query = sa.select(partners.c.last_seq, partners.c.read_seq, partners.c.acked_seq)
     return (await db.execute(query.where(partners.c.agency == agency))).one()
-
-
-async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> int | None:
-    """How far a partner has been given its feed; the feed's end, or None if the partner was suspended or
-    changed meanwhile."""
-    marked = await db.execute(
-        sa.update(partners)
-        .where(partners.c.agency == agency, partners.c.revision == partner_revision, ~partners.c.suspended)
-        .values(read_seq=sa.func.greatest(partners.c.read_seq, seq))
-        .returning(partners.c.last_seq)
-    )
-    end: int | None = marked.scalar()
-    return end
 
 
 async def acknowledge(db: AsyncConnection, agency: str, seq: int) -> None:
