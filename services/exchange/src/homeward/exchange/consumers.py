@@ -34,9 +34,9 @@ from homeward.common.keys import Erased
 from homeward.common.parts import Handler
 from homeward.common.tx import Incoming, Tx
 
-from .changes import Judge
 from .decide import decide_persons
 from .domain import is_child, order_of
+from .judge import Judge
 from .store import cases, facts, register
 
 
@@ -218,11 +218,12 @@ def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:
         await cases.lock(tx.db, persons)
         # An event that states no fact changes nothing about the others: what stands of them still rests.
         await cases.revise(tx.db, changed)
+        _name_persons(noted, newest, known)
         await _write(noted, newest, tx)
         once = [(known[report_id].person_id, link.person_id) for report_id, link in newest.items()]
         once += [(link.person_id, newest[report_id].person_id) for report_id, link in noted.links]
         await _carry_restrictions(once, tx)
-        await facts.name_persons(tx.db, concerned)
+        await facts.name_persons(tx.db, newest.keys())
         await decide_persons(persons, tx, judge, noted.touched)
 
     return finish
@@ -238,6 +239,14 @@ def _newest(links: Sequence[tuple[UUID, _Link]], known: Mapping[UUID, Any]) -> d
         if report_id not in newest or link.order > newest[report_id].order:
             newest[report_id] = link
     return newest
+
+
+def _name_persons(noted: _Noted, newest: Mapping[UUID, _Link], known: Mapping[UUID, Any]) -> None:
+    """Give each report's own event the person whom the report is about, if that is known."""
+    for row in noted.events:
+        if row["type"] == ReportReceived.TYPE:
+            link = newest.get(row["report_id"])
+            row["person_id"] = link.person_id if link else known[row["report_id"]].person_id
 
 
 async def _write(noted: _Noted, newest: Mapping[UUID, _Link], tx: Tx) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from homeward.common.contracts import FieldClass
@@ -51,6 +52,12 @@ def field_classes(names: Iterable[str]) -> frozenset[FieldClass]:
     return _field_classes(tuple(names))
 
 
+@lru_cache(maxsize=10_000)
+def in_order(classes: frozenset[FieldClass]) -> tuple[FieldClass, ...]:
+    """The classes as they are written down."""
+    return tuple(sorted(classes))
+
+
 def notice_for(kind: str) -> str | None:
     """What every release to a partner of this kind must say beside its content."""
     return _NON_PUNISHMENT if kind in _GOVERNMENT else None
@@ -82,8 +89,16 @@ class Partner:
         )
 
 
-@dataclass(frozen=True)
-class Consent:
+class Given(NamedTuple):
+    """To whom, for what and by whom consent was given."""
+
+    recipient: str
+    purpose: str
+    classes: frozenset[str]
+    given_by: str
+
+
+class Consent(NamedTuple):
     """A consent that was given; whether it holds is a matter of time."""
 
     recipient: str
@@ -100,9 +115,12 @@ class Consent:
             return False
         return self.report_id is None or event.report_id is None or self.report_id == event.report_id
 
+    def given(self) -> Given:
+        """What policies ask of it."""
+        return Given._make(self[:4])
 
-@dataclass(frozen=True)
-class ReportFacts:
+
+class ReportFacts(NamedTuple):
     """What policies ask of a report."""
 
     citizenships: tuple[str, ...]
@@ -110,8 +128,7 @@ class ReportFacts:
     child: bool
 
 
-@dataclass(frozen=True)
-class CaseEvent:
+class CaseEvent(NamedTuple):
     """An event to be decided."""
 
     event_id: UUID
@@ -138,11 +155,29 @@ class CaseFile:
     consents: Sequence[Consent]
     restrictions: Collection[tuple[str, str]]
     """(recipient, ``hold`` or ``objection``) in force."""
-    referrals: Collection[tuple[str, frozenset[str]]]
+    referrals: Sequence[tuple[str, frozenset[str]]]
     """(agency, classes) of referrals that disclose."""
 
-    def resource(self, agency: str, data_home: str, *, erased: bool = False) -> Resource:
-        """The case as policies see it for one agency; ``erased`` if the report in question is."""
+    def valid_until(self, agency: str, now: datetime) -> datetime | None:
+        """The earliest time at which a consent that may be in use for this agency ends."""
+        ends = [c.expires_at for c in self.consents if c.recipient == agency and c.expires_at]
+        return min((end for end in ends if end > now), default=None)
+
+
+class Situation(NamedTuple):
+    """All that policies may be asked about when an event is decided: what is alike is decided alike."""
+
+    reports: tuple[ReportFacts, ...]
+    consents: tuple[Given, ...]
+    """Those in force that speak of the event."""
+    restrictions: frozenset[tuple[str, str]]
+    referrals: tuple[tuple[str, frozenset[str]], ...]
+    erased: bool
+    classes: frozenset[FieldClass]
+    addressee: str | None
+
+    def resource(self, agency: str, data_home: str) -> Resource:
+        """The case as policies see it for one agency."""
         citizenships = {c for report in self.reports for c in report.citizenships}
         countries = citizenships | {report.country for report in self.reports if report.country}
         return Resource(
@@ -152,41 +187,56 @@ class CaseFile:
             data_home=data_home,
             held=(agency, "hold") in self.restrictions,
             objected=(agency, "objection") in self.restrictions,
-            erased=self.erased or erased,
+            erased=self.erased,
         )
 
-    def valid_until(self, agency: str, now: datetime) -> datetime | None:
-        """The earliest time at which a consent that may be in use for this agency ends."""
-        ends = [c.expires_at for c in self.consents if c.recipient == agency and c.expires_at]
-        return min((end for end in ends if end > now), default=None)
+
+def situation(file: CaseFile, event: CaseEvent, now: datetime) -> Situation:
+    """The situation of an event of this person."""
+    return Situation(
+        tuple(file.reports),
+        tuple([c.given() for c in file.consents if c.covers(event, now)]),
+        frozenset(file.restrictions),
+        tuple(file.referrals),
+        file.erased or event.erased,
+        event.classes,
+        event.addressee,
+    )
 
 
-def question(partner: Partner, file: CaseFile, event: CaseEvent, data_home: str, now: datetime) -> Question:
+def question(partner: Partner, about: Situation, data_home: str) -> Question:
     """Exactly what the policies are asked."""
     agency = partner.agency
-    consents = [c for c in file.consents if c.recipient == agency and c.covers(event, now)]
-    given = _strongest(consents)
-    disclosed = {name for to, classes in file.referrals if to == agency for name in classes}
-    addressee = "all" if event.addressee is None else ("this" if event.addressee == agency else "other")
+    given = _strongest([c for c in about.consents if c.recipient == agency])
+    disclosed = {name for to, classes in about.referrals if to == agency for name in classes}
+    addressee = "all" if about.addressee is None else ("this" if about.addressee == agency else "other")
     askings = tuple(
         Asking(c, purpose, given.get((purpose, c), "none"), c in disclosed, addressee)
-        for c in sorted(event.classes)
+        for c in in_order(about.classes)
         for purpose in partner.purposes
     )
-    return Question(partner.principal(), file.resource(agency, data_home, erased=event.erased), askings)
+    return Question(partner.principal(), about.resource(agency, data_home), askings)
 
 
 _WEAK_TO_STRONG = ("none_unreachable", "self", "guardian")
 
 
-def _strongest(consents: Sequence[Consent]) -> dict[tuple[str, str], str]:
+def _strongest(consents: Sequence[Given]) -> dict[tuple[str, str], str]:
     """By purpose and class: who consented."""
     ordered = sorted(consents, key=lambda consent: _WEAK_TO_STRONG.index(consent.given_by))
     return {(consent.purpose, name): consent.given_by for consent in ordered for name in consent.classes}
 
 
-@dataclass(frozen=True)
-class Live:
+class Basis(NamedTuple):
+    """What a release was confirmed by, and until when that is good."""
+
+    case_revision: int
+    partner_revision: int
+    policy_digest: str
+    valid_until: datetime | None
+
+
+class Live(NamedTuple):
     """The newest release of an event to an agency."""
 
     release_id: UUID
@@ -198,6 +248,7 @@ class Live:
     """Of whom the agency was told it speaks."""
     snapshot: str
     """What was asked when it was decided."""
+    basis: Basis | None = None
     before: tuple["Live", ...] = ()
     """What it superseded: whoever has not read it yet may still hold that."""
 
@@ -220,6 +271,8 @@ def plan(live: Live | None, wanted: frozenset[FieldClass], *, moved: bool = Fals
     person is taken back whole, and told anew of whom it is about."""
     nothing = frozenset[FieldClass]()
     held = live.classes if live and not live.withdrawn else nothing
+    if held == wanted and not moved:
+        return None
     kept = nothing if moved else held & wanted
     lost, gained = held - kept, wanted - kept
     if not lost and not gained:

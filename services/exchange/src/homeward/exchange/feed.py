@@ -11,8 +11,8 @@ from homeward.common.keys import KeySet
 from homeward.common.sealing import Sealed, canonical
 from homeward.common.tx import Tx
 
-from .changes import Judge
 from .domain import Partner, field_classes, notice_for
+from .judge import Judge
 from .pseudonyms import Place, Pseudonyms
 from .store import feeds, pages
 from .store.pages import Shown, Stretch

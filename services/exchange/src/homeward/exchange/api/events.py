@@ -16,10 +16,10 @@ from homeward.common.problems import Problem
 from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
 
-from ..changes import Judge
 from ..decide import decide_persons
 from ..domain import Partner
 from ..feed import Page, Unsettled, read_page
+from ..judge import Judge
 from ..pseudonyms import Place, Pseudonyms
 from ..store import cases, feeds, pages
 from ..store import partners as registry

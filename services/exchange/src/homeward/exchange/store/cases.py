@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeward.common.contracts import FieldClass, ReportReceived
+from homeward.common.contracts import ReportReceived
 
-from ..domain import CaseEvent, CaseFile, Consent, ReportFacts
+from ..domain import CaseEvent, CaseFile, Consent, ReportFacts, field_classes
 from .tables import consents, erased, events, persons, referrals, reports, restrictions
 
 _REPORTERS_CLASSES = frozenset(c for c, key in ReportReceived.ALSO_KEYED_BY.items() if key == "reporter_id")
@@ -133,7 +133,7 @@ def _case_events() -> "sa.Select[Any]":
 
 
 def _case_event(row: sa.Row[Any]) -> CaseEvent:
-    classes = frozenset(FieldClass(name) for name in row.classes)
+    classes = field_classes(row.classes)
     if row.reporter_erased and row.type == ReportReceived.TYPE:
         classes -= _REPORTERS_CLASSES
     return CaseEvent(

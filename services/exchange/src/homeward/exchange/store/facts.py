@@ -3,7 +3,7 @@
 Rows are locked in one order throughout: reports, then persons, then the agencies' counters.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,24 +16,20 @@ from homeward.common.contracts import ReportReceived
 from homeward.common.db import copy_in
 
 from .cases import any_of
+from .many import Rows, insert_new, update
 from .tables import erased, events, persons, referrals, reports
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 async def add_persons(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
     """Make sure they are there."""
-    if person_ids:
-        rows = [{"person_id": person_id} for person_id in sorted(person_ids)]
-        await db.execute(insert(persons).on_conflict_do_nothing(), rows)
+    await insert_new(db, persons, [{"person_id": person_id} for person_id in sorted(person_ids)])
 
 
 async def lock_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> Mapping[UUID, sa.Row[Any]]:
     """Make sure they are there, and take their rows: whom they are about, and by which link."""
     if not report_ids:
         return {}
-    rows = [{"report_id": report_id} for report_id in sorted(report_ids)]
-    await db.execute(insert(reports).on_conflict_do_nothing(), rows)
+    await insert_new(db, reports, [{"report_id": report_id} for report_id in sorted(report_ids)])
     columns = ("report_id", "person_id", "link_epoch", "link_sequence")
     query: sa.Select[Any] = sa.select(*(reports.c[name] for name in columns)).where(
         any_of(reports.c.report_id, report_ids)
@@ -44,19 +40,12 @@ async def lock_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> Map
 
 async def put_facts(db: AsyncConnection, rows: Rows) -> None:
     """What policies ask of reports."""
-    await _update_reports(db, rows, ("reporter_id", "citizenships", "country", "child"))
+    await update(db, reports, "report_id", rows)
 
 
 async def put_links(db: AsyncConnection, rows: Rows) -> None:
-    """Whom reports are about, and give their own events that person."""
-    await _update_reports(db, rows, ("person_id", "link_epoch", "link_sequence"))
-
-
-async def _update_reports(db: AsyncConnection, rows: Rows, columns: Sequence[str]) -> None:
-    if rows:
-        statement = sa.update(reports).where(reports.c.report_id == sa.bindparam("of_report"))
-        given = [{"of_report": row["report_id"], **{name: row[name] for name in columns}} for row in rows]
-        await db.execute(statement.values({name: sa.bindparam(name) for name in columns}), given)
+    """Whom reports are about."""
+    await update(db, reports, "report_id", rows)
 
 
 async def name_persons(db: AsyncConnection, report_ids: Collection[UUID]) -> None:
@@ -115,6 +104,5 @@ async def persons_under(db: AsyncConnection, subjects: Collection[UUID]) -> set[
 
 async def erase(db: AsyncConnection, subjects: Mapping[UUID, datetime]) -> None:
     """Their keys are destroyed, for ever."""
-    if subjects:
-        rows = [{"subject": subject, "erased_at": subjects[subject]} for subject in sorted(subjects)]
-        await db.execute(insert(erased).on_conflict_do_nothing(), rows)
+    rows = [{"subject": subject, "erased_at": subjects[subject]} for subject in sorted(subjects)]
+    await insert_new(db, erased, rows)

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeward.common.contracts import FieldClass
 from homeward.common.db import copy_in
 
-from ..domain import Live
+from ..domain import Basis, Live, field_classes
 from .cases import any_of
+from .many import insert_new
 from .tables import events, feed, partners, snapshots
 
 RELEASE = "release"
@@ -28,12 +27,14 @@ _WHOSE = sa.func.coalesce(events.c.person_id, feed.c.person_id).label("whose")
 """Whom a row's event is about now; ``feed.person_id`` is whom the agency was told it is about."""
 
 
+_HELD = ("agency", "event_id", "release_id", "seq", "generation", "classes", "state", "person_id", "snapshot")
+
+
 async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[tuple[UUID, str], Live]:
     """By (event, agency): the newest release of each event that is about these persons now, with those it
     superseded since the agency had nothing."""
-    columns = ("agency", "event_id", "release_id", "seq", "generation", "classes", "state", "person_id")
     found = await db.execute(
-        sa.select(*(feed.c[name] for name in columns), feed.c.snapshot)
+        sa.select(*(feed.c[name] for name in (*_HELD, *Basis._fields)))
         .select_from(events.join(feed, feed.c.event_id == events.c.event_id))
         .where(any_of(events.c.person_id, person_ids), feed.c.kind == RELEASE)
         .order_by(feed.c.agency, feed.c.seq)
@@ -45,10 +46,11 @@ async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> 
             release_id=row.release_id,
             seq=row.seq,
             generation=row.generation,
-            classes=frozenset(FieldClass(name) for name in row.classes),
+            classes=field_classes(row.classes),
             withdrawn=row.state == WITHDRAWN,
             person_id=row.person_id,
             snapshot=row.snapshot,
+            basis=Basis(row.case_revision, row.partner_revision, row.policy_digest, row.valid_until),
             before=(*older.before, older) if older and not older.withdrawn else (),
         )
     return newest
@@ -132,42 +134,38 @@ async def restate(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> Non
         )
 
 
-async def stamp(
-    db: AsyncConnection,
-    person_revisions: Mapping[UUID, int],
-    valid_until: Mapping[tuple[UUID, str], datetime | None],
-    partner_revisions: Mapping[str, int],
-    policy_digest: str,
-) -> None:
-    """Confirm live releases of these persons under the revisions they were just decided by."""
-    keys = [(p, a) for p in sorted(person_revisions) for a in sorted(partner_revisions)]
-    await db.execute(
-        sa.text(
-            "UPDATE feed f SET case_revision = d.revision, partner_revision = d.partner_revision, "
-            "policy_digest = :digest, valid_until = d.valid_until "
-            "FROM unnest(CAST(:persons AS uuid[]), CAST(:agencies AS text[]), CAST(:revisions AS int[]), "
-            "CAST(:partner_revisions AS int[]), CAST(:until AS timestamptz[])) "
-            "AS d (person_id, agency, revision, partner_revision, valid_until) "
-            "WHERE f.person_id = d.person_id AND f.agency = d.agency AND f.state = 'live' "
-            "AND (f.case_revision, f.partner_revision, f.policy_digest, f.valid_until) "
-            "IS DISTINCT FROM (d.revision, d.partner_revision, :digest, d.valid_until)"
-        ),
-        {
-            "digest": policy_digest,
-            "persons": [person for person, _ in keys],
-            "agencies": [agency for _, agency in keys],
-            "revisions": [person_revisions[person] for person, _ in keys],
-            "partner_revisions": [partner_revisions[agency] for _, agency in keys],
-            "until": [valid_until.get(key) for key in keys],
-        },
-    )
+_CONFIRM = sa.text("""
+    UPDATE feed f SET case_revision = d.revision, partner_revision = d.partner_revision,
+                      policy_digest = d.digest, valid_until = d.valid_until
+    FROM unnest(CAST(:agencies AS text[]), CAST(:places AS bigint[]), CAST(:revisions AS int[]),
+                CAST(:partner_revisions AS int[]), CAST(:digests AS text[]), CAST(:until AS timestamptz[]))
+         AS d (agency, seq, revision, partner_revision, digest, valid_until)
+    WHERE f.agency = d.agency AND f.seq = d.seq AND f.state = 'live'
+""")
+
+
+async def confirm(db: AsyncConnection, found: Sequence[tuple[str, int, Basis]]) -> None:
+    """Note what releases (agency, seq) that stand were just decided by."""
+    if found:
+        agencies, places, bases = zip(*found, strict=True)
+        revisions, partner_revisions, digests, until = zip(*bases, strict=True)
+        await db.execute(
+            _CONFIRM,
+            {
+                "agencies": agencies,
+                "places": places,
+                "revisions": revisions,
+                "partner_revisions": partner_revisions,
+                "digests": digests,
+                "until": until,
+            },
+        )
 
 
 async def add_snapshots(db: AsyncConnection, found: Mapping[str, Any]) -> None:
     """Keep what was asked, once per digest."""
-    if found:
-        rows = [{"digest": digest, "snapshot": found[digest]} for digest in sorted(found)]
-        await db.execute(insert(snapshots).on_conflict_do_nothing(), rows)
+    rows = [{"digest": digest, "snapshot": found[digest]} for digest in sorted(found)]
+    await insert_new(db, snapshots, rows)
 
 
 async def expired(db: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
