@@ -5,7 +5,7 @@ depends on: a new event, a consent, a hold, a referral, an erasure. It decides e
 partner afresh and writes only the differences: releases, retractions, erasures.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,10 +16,10 @@ from homeward.common.ids import new_shown_id
 from homeward.common.tx import Tx
 
 from .changes import Changes, feed_row
-from .domain import CaseEvent, Partner, question, situation
+from .domain import Arrival, CaseEvent, Partner, question, situation
 from .judge import Judge
 from .policies import Verdict
-from .store import cases, feeds
+from .store import cases, facts, feeds
 from .store import partners as registry
 from .store.feeds import Appended
 
@@ -33,14 +33,20 @@ class PoliciesSuperseded(ConnectionError):
 
 
 async def decide_persons(
-    person_ids: Collection[UUID], tx: Tx, judge: Judge, traces: Mapping[UUID, str | None] | None = None
+    person_ids: Collection[UUID],
+    tx: Tx,
+    judge: Judge,
+    traces: Mapping[UUID, str | None] | None = None,
+    arrivals: Sequence[Arrival] = (),
 ) -> None:
-    """Bring all feeds in line for these persons. ``traces`` names what caused it, by person.
+    """Bring all feeds in line for these persons. ``traces`` names what caused it, by person; ``arrivals``
+    are kept, with what is recorded of them.
 
     Events for which no decision is recorded yet, because there was no partner or it was suspended, are
     found again by the sweep that follows a registration or resumption. Raises PoliciesSuperseded.
     """
     if not person_ids:
+        await facts.add_events(tx.db, arrivals, {})
         return
     await registry.keep_as_it_is(tx.db)
     if await registry.policies_superseded(tx.db, judge.policies.digest):
@@ -48,14 +54,14 @@ async def decide_persons(
     partners = [registry.partner_of(row) for row in await registry.all_partners(tx.db)]
     answers = judge.answers([partner for partner in partners if not partner.suspended])
     files = await cases.case_files(tx.db, person_ids)
-    events = await cases.events_of(tx.db, person_ids)
+    events = await cases.events_of(tx.db, person_ids, arrivals)
     newest = await feeds.newest_releases(tx.db, person_ids)
     run = Changes(answers, judge.policies.digest, newest, tx.now)
     for file in files:
         for event in events.get(file.person_id, ()):
             run.decide(file, event)
     await _tell_of_erasures([file.person_id for file in files if file.erased], run, tx)
-    await _write(run, tx)
+    await _write(run, arrivals, tx)
     _announce(run, traces or {}, tx)
 
 
@@ -84,24 +90,24 @@ async def _tell_of_erasures(erased: Collection[UUID], run: Changes, tx: Tx) -> N
             run.appended.append(Appended(row | {"release_id": new_shown_id()}))
 
 
-async def _write(run: Changes, tx: Tx) -> None:
-    await feeds.add_snapshots(tx.db, {digest: asked.snapshot() for digest, asked in run.questions.items()})
-    for agencies, event_ids in _newly_told(run).items():
-        await cases.mark_told(tx.db, event_ids, agencies)
+async def _write(run: Changes, arrivals: Sequence[Arrival], tx: Tx) -> None:
+    await feeds.add_snapshots(tx.db, run.questions)
+    told = _newly_told(run)
+    await cases.mark_told(tx.db, {i: told[i] for i in told.keys() - {one.event.event_id for one in arrivals}})
+    await facts.add_events(tx.db, arrivals, told)
     await feeds.restate(tx.db, run.restated)
     await feeds.supersede(tx.db, run.superseded)
     await feeds.confirm(tx.db, run.confirmed)
     await feeds.append(tx.db, run.appended)
 
 
-def _newly_told(run: Changes) -> dict[tuple[str, ...], list[UUID]]:
-    """Events by the agencies for which this run records the first decision."""
-    newly: dict[tuple[str, ...], list[UUID]] = {}
+def _newly_told(run: Changes) -> dict[UUID, tuple[str, ...]]:
+    """By event: the agencies for which this run records a decision, if for one it is the first."""
+    newly = {}
     for told in run.told:
-        event = told[0].matter.event
-        agencies = tuple(one.matter.agency for one in told)
+        event, agencies = told[0].matter.event, tuple([one.matter.agency for one in told])
         if not event.told.issuperset(agencies):
-            newly.setdefault(agencies, []).append(event.event_id)
+            newly[event.event_id] = agencies
     return newly
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from homeward.common.contracts import FieldClass
+from homeward.common.contracts import FieldClass, ReportReceived
 
 from .policies import Asking, Principal, Question, Resource
 
@@ -142,6 +142,28 @@ class CaseEvent(NamedTuple):
     told: frozenset[str] = frozenset()
     """The agencies for which a decision about it was recorded."""
     traceparent: str | None = None
+
+    def without(self, *, report: bool, reporter: bool) -> "CaseEvent":
+        """What of it is left when the keys of its report, or of who made that, are destroyed."""
+        left = self.classes
+        if reporter and self.type == ReportReceived.TYPE:
+            left = left - _REPORTERS_CLASSES
+        return self._replace(classes=left, erased=report) if report or reporter else self
+
+
+_REPORTERS_CLASSES = frozenset(c for c, key in ReportReceived.ALSO_KEYED_BY.items() if key == "reporter_id")
+
+
+@dataclass
+class Arrival:
+    """An event that has just come: to be decided, and kept."""
+
+    event: CaseEvent
+    person_id: UUID | None
+    """Whom it is about, if that is known."""
+    reporter_id: UUID | None
+    """Who made the report, if it is one."""
+    value: bytes
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Persons, their reports and events, as far as visibility depends on them."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeward.common.contracts import ReportReceived
-
-from ..domain import CaseEvent, CaseFile, Consent, ReportFacts, field_classes
+from ..domain import Arrival, CaseEvent, CaseFile, Consent, ReportFacts, field_classes
 from .tables import consents, erased, events, persons, referrals, reports, restrictions
 
-_REPORTERS_CLASSES = frozenset(c for c, key in ReportReceived.ALSO_KEYED_BY.items() if key == "reporter_id")
 _EVENT = [c for c in events.c if c.name != "value"]
 
 
@@ -104,13 +101,27 @@ async def _consents_in_force(db: AsyncConnection, person_ids: Collection[UUID]) 
     return by_person
 
 
-async def events_of(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, list[CaseEvent]]:
-    """By person: events in the order they came."""
+async def events_of(
+    db: AsyncConnection, person_ids: Collection[UUID], arrivals: Sequence[Arrival] = ()
+) -> Mapping[UUID, list[CaseEvent]]:
+    """By person: events in the order they came, those that are not kept yet included."""
     by_person: dict[UUID, list[CaseEvent]] = defaultdict(list)
     query = _case_events().where(any_of(events.c.person_id, person_ids))
     for row in await db.execute(query.order_by(events.c.position)):
         by_person[row.person_id].append(_case_event(row))
+    gone = await _erased_among(db, {i for one in arrivals for i in (one.event.report_id, one.reporter_id)})
+    for one in arrivals:
+        if one.person_id is not None:
+            left = one.event.without(report=one.event.report_id in gone, reporter=one.reporter_id in gone)
+            by_person[one.person_id].append(left)
     return by_person
+
+
+async def _erased_among(db: AsyncConnection, subjects: Collection[UUID | None]) -> set[UUID | None]:
+    ids = [subject for subject in subjects if subject is not None]
+    if not ids:
+        return set()
+    return set((await db.execute(sa.select(erased.c.subject).where(any_of(erased.c.subject, ids)))).scalars())
 
 
 async def event(db: AsyncConnection, event_id: UUID) -> tuple[CaseEvent, UUID | None] | None:
@@ -133,32 +144,31 @@ def _case_events() -> "sa.Select[Any]":
 
 
 def _case_event(row: sa.Row[Any]) -> CaseEvent:
-    classes = field_classes(row.classes)
-    if row.reporter_erased and row.type == ReportReceived.TYPE:
-        classes -= _REPORTERS_CLASSES
-    return CaseEvent(
+    event = CaseEvent(
         event_id=row.event_id,
         type=row.type,
         report_id=row.report_id,
         addressee=row.addressee,
-        classes=classes,
-        erased=row.report_erased,
+        classes=field_classes(row.classes),
         told=frozenset(row.told),
         traceparent=row.traceparent,
     )
+    return event.without(report=row.report_erased, reporter=row.reporter_erased)
 
 
-async def mark_told(db: AsyncConnection, event_ids: Collection[UUID], agencies: Collection[str]) -> None:
-    """For these agencies a decision about these events is recorded."""
-    if event_ids:
-        await db.execute(
-            sa.text(
-                "UPDATE events SET told = ARRAY("
-                "SELECT DISTINCT unnest(told || CAST(:agencies AS text[])) ORDER BY 1) "
-                "WHERE event_id = ANY(CAST(:events AS uuid[]))"
-            ),
-            {"events": list(event_ids), "agencies": list(agencies)},
-        )
+_TELL = sa.text("""
+    UPDATE events SET told = ARRAY(SELECT DISTINCT unnest(told || CAST(:agencies AS text[])) ORDER BY 1)
+    WHERE event_id = ANY(CAST(:events AS uuid[]))
+""")
+
+
+async def mark_told(db: AsyncConnection, told: Mapping[UUID, Sequence[str]]) -> None:
+    """By event, the agencies for which a decision about it is recorded now."""
+    alike: dict[tuple[str, ...], list[UUID]] = defaultdict(list)
+    for event_id, agencies in told.items():
+        alike[tuple(agencies)].append(event_id)
+    for agencies, event_ids in alike.items():
+        await db.execute(_TELL, {"events": event_ids, "agencies": agencies})
 
 
 async def state_of(db: AsyncConnection, person_id: UUID) -> str | None:

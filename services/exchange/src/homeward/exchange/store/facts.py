@@ -3,7 +3,7 @@
 Rows are locked in one order throughout: reports, then persons, then the agencies' counters.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeward.common.contracts import ReportReceived
 from homeward.common.db import copy_in
 
+from ..domain import Arrival, in_order
 from .cases import any_of
 from .many import Rows, insert_new, update
 from .tables import erased, events, persons, referrals, reports
@@ -63,8 +64,24 @@ async def name_persons(db: AsyncConnection, report_ids: Collection[UUID]) -> Non
         )
 
 
-async def add_events(db: AsyncConnection, rows: Rows) -> None:
-    """Keep case events as they came."""
+async def add_events(
+    db: AsyncConnection, arrivals: Sequence[Arrival], told: Mapping[UUID, Sequence[str]]
+) -> None:
+    """Keep case events as they came; ``told``: the agencies for which a decision was recorded, by event."""
+    rows = [
+        {
+            "event_id": one.event.event_id,
+            "type": one.event.type,
+            "person_id": one.person_id,
+            "report_id": one.event.report_id,
+            "addressee": one.event.addressee,
+            "classes": in_order(one.event.classes),
+            "value": one.value,
+            "traceparent": one.event.traceparent,
+            "told": told.get(one.event.event_id, ()),
+        }
+        for one in arrivals
+    ]
     await copy_in(db, events, rows)
 
 

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeward.common.db import copy_in
 
 from ..domain import Basis, Live, field_classes
+from ..policies import Question
 from .cases import any_of
 from .many import insert_new
-from .tables import events, feed, partners, snapshots
+from .tables import Texts, events, feed, partners, snapshots
 
 RELEASE = "release"
 RETRACTION = "retraction"
@@ -162,9 +163,15 @@ async def confirm(db: AsyncConnection, found: Sequence[tuple[str, int, Basis]]) 
         )
 
 
-async def add_snapshots(db: AsyncConnection, found: Mapping[str, Any]) -> None:
+async def add_snapshots(db: AsyncConnection, asked: Mapping[str, Question]) -> None:
     """Keep what was asked, once per digest."""
-    rows = [{"digest": digest, "snapshot": found[digest]} for digest in sorted(found)]
+    if not asked:
+        return
+    there = sa.select(snapshots.c.digest).where(
+        snapshots.c.digest == sa.any_(sa.literal(list(asked), Texts()))
+    )
+    new = asked.keys() - set((await db.execute(there)).scalars())
+    rows = [{"digest": digest, "snapshot": asked[digest].snapshot()} for digest in sorted(new)]
     await insert_new(db, snapshots, rows)
 
 
