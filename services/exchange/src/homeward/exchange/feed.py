@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from homeward.common.contracts import CONTRACTS, EventsRead, FieldClass
+import orjson
+
+from homeward.common.contracts import CONTRACTS, EventsRead
 from homeward.common.keys import KeySet
 from homeward.common.sealing import Sealed, canonical
 from homeward.common.tx import Tx
@@ -86,7 +88,7 @@ async def _open(
                 "id": str(row.release_id) if row.kind == feeds.RELEASE else names.of("row", _row_id(row)),
                 "source": source,
                 "type": kind,
-                "subject": names.of("person", row.person_id),
+                "subject": names.of("person", str(row.person_id)),
                 "time": row.at.isoformat(),
                 "datacontenttype": "application/json",
                 "sequence": f"{row.seq:020d}",
@@ -100,14 +102,15 @@ def _content(row: Shown, sealed: Sealed, keys: KeySet, names: Pseudonyms) -> dic
     """What a release shows; None if the event's own key is gone. What only its reporter's key opened is
     left out when that is gone: the retraction is on its way."""
     contract = CONTRACTS[row.event_type]
-    opened = sealed.open(keys, field_classes(row.classes))
-    if opened.erased - contract.ALSO_KEYED_BY.keys():
+    contents, erased = sealed.contents(keys, field_classes(row.classes))
+    if erased - contract.ALSO_KEYED_BY.keys():
         return None
-    by_class: dict[str, dict[str, Any]] = {name: {} for name in row.classes if name not in opened.erased}
-    for name, value in opened.fields.items():
-        by_class[contract.CLASSES[name]][name] = value
-    envelope = by_class.get(FieldClass.ENVELOPE, {})
-    by_class[FieldClass.ENVELOPE.value] = names.envelope(contract, envelope, by_class.keys())
+    by_class: dict[str, Any] = {name: {} for name in row.classes if name not in erased}
+    for name, content in contents.items():
+        # What was sealed is in canonical form, and goes out as it is.
+        by_class[name] = orjson.Fragment(content) if isinstance(content, bytes) else content
+    envelope = by_class.get("envelope", {})
+    by_class["envelope"] = names.envelope(contract, envelope, by_class.keys())
     return {
         "generation": row.generation,
         "supersedes": str(row.supersedes) if row.supersedes else None,

@@ -12,6 +12,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeward.common.db import driver
+
 from ..domain import Partner
 
 
@@ -86,11 +88,11 @@ class Shown(NamedTuple):
     """The sealed event, if the row shows it."""
 
 
-_PAGE = sa.text("""
+_PAGE = """
     SELECT f.state <> 'live' OR (
                f.person_id = p.person_id AND f.case_revision = p.revision
-               AND f.partner_revision = :partner_revision AND f.policy_digest = :policy_digest
-               AND (f.valid_until IS NULL OR f.valid_until > :now)
+               AND f.partner_revision = $4 AND f.policy_digest = $5
+               AND (f.valid_until IS NULL OR f.valid_until > $6)
            ) AS rests,
            coalesce(e.person_id, f.person_id) AS whose, f.seq, f.kind, f.state, f.release_id, f.person_id,
            f.at, f.generation, f.supersedes, f.classes, f.withheld, f.retracted_seq, f.whole, f.event_id,
@@ -98,38 +100,29 @@ _PAGE = sa.text("""
     FROM feed f
     LEFT JOIN events e ON e.event_id = f.event_id
     LEFT JOIN persons p ON p.person_id = coalesce(e.person_id, f.person_id)
-    WHERE f.agency = :agency AND f.seq > CAST(:after AS bigint) AND f.seq <= CAST(:last AS bigint)
+    WHERE f.agency = $1 AND f.seq > $2 AND f.seq <= $3
     ORDER BY f.seq
-""")
+"""
 
 
 async def page(
     db: AsyncConnection, partner: Partner, stretch: Stretch, policy_digest: str, now: datetime
 ) -> list[Shown]:
     """The rows of a stretch of the partner's feed."""
-    found = await db.execute(
-        _PAGE,
-        {
-            "agency": partner.agency,
-            "after": stretch.after,
-            "last": stretch.last,
-            "partner_revision": partner.revision,
-            "policy_digest": policy_digest,
-            "now": now,
-        },
+    found = await (await driver(db)).fetch(
+        _PAGE, partner.agency, stretch.after, stretch.last, partner.revision, policy_digest, now
     )
     return [Shown(*row) for row in found]
 
 
-_MARK = sa.text("""
-    UPDATE partners SET read_seq = greatest(read_seq, CAST(:seq AS bigint))
-    WHERE agency = :agency AND revision = :revision AND NOT suspended RETURNING last_seq
-""")
+_MARK = """
+    UPDATE partners SET read_seq = greatest(read_seq, $3)
+    WHERE agency = $1 AND revision = $2 AND NOT suspended RETURNING last_seq
+"""
 
 
 async def mark_read(db: AsyncConnection, partner: Partner, seq: int) -> int | None:
     """How far a partner has been given its feed; the feed's end, or None if the partner was suspended or
     changed meanwhile."""
-    row = {"agency": partner.agency, "revision": partner.revision, "seq": seq}
-    end: int | None = (await db.execute(_MARK, row)).scalar()
+    end: int | None = await (await driver(db)).fetchval(_MARK, partner.agency, partner.revision, seq)
     return end
