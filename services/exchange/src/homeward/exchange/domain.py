@@ -89,13 +89,8 @@ class Partner:
         )
 
 
-class Given(NamedTuple):
-    """To whom, for what and by whom consent was given."""
-
-    recipient: str
-    purpose: str
-    classes: frozenset[str]
-    given_by: str
+Given = tuple[str, str, frozenset[str], str]
+"""What policies ask of a consent: recipient, purpose, classes and by whom it was given."""
 
 
 class Consent(NamedTuple):
@@ -114,10 +109,6 @@ class Consent(NamedTuple):
         if self.expires_at is not None and self.expires_at <= now:
             return False
         return self.report_id is None or event.report_id is None or self.report_id == event.report_id
-
-    def given(self) -> Given:
-        """What policies ask of it."""
-        return Given._make(self[:4])
 
 
 class ReportFacts(NamedTuple):
@@ -217,7 +208,7 @@ def situation(file: CaseFile, event: CaseEvent, now: datetime) -> Situation:
     """The situation of an event of this person."""
     return Situation(
         tuple(file.reports),
-        tuple([c.given() for c in file.consents if c.covers(event, now)]),
+        tuple([c[:4] for c in file.consents if c.covers(event, now)]),
         frozenset(file.restrictions),
         tuple(file.referrals),
         file.erased or event.erased,
@@ -229,7 +220,7 @@ def situation(file: CaseFile, event: CaseEvent, now: datetime) -> Situation:
 def question(partner: Partner, about: Situation, data_home: str) -> Question:
     """Exactly what the policies are asked."""
     agency = partner.agency
-    given = _strongest([c for c in about.consents if c.recipient == agency])
+    given = _strongest([consent for consent in about.consents if consent[0] == agency])
     disclosed = {name for to, classes in about.referrals if to == agency for name in classes}
     addressee = "all" if about.addressee is None else ("this" if about.addressee == agency else "other")
     askings = tuple(
@@ -245,8 +236,8 @@ _WEAK_TO_STRONG = ("none_unreachable", "self", "guardian")
 
 def _strongest(consents: Sequence[Given]) -> dict[tuple[str, str], str]:
     """By purpose and class: who consented."""
-    ordered = sorted(consents, key=lambda consent: _WEAK_TO_STRONG.index(consent.given_by))
-    return {(consent.purpose, name): consent.given_by for consent in ordered for name in consent.classes}
+    ordered = sorted(consents, key=lambda consent: _WEAK_TO_STRONG.index(consent[3]))
+    return {(purpose, name): by for _, purpose, classes, by in ordered for name in classes}
 
 
 class Basis(NamedTuple):
@@ -275,8 +266,7 @@ class Live(NamedTuple):
     """What it superseded: whoever has not read it yet may still hold that."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What has to happen in a feed: classes lost are retracted first, then a new release may follow."""
 
     lost: frozenset[FieldClass]

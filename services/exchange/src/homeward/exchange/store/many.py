@@ -3,11 +3,11 @@
 Nothing personal goes this way, since PostgreSQL quotes JSON that it cannot read in its errors.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,4 +48,5 @@ def _given(table: sa.Table, columns: tuple[str, ...]) -> sa.TableValuedAlias:
 
 
 def _parameter(rows: Rows) -> dict[str, str]:
-    return {"rows": json.dumps(list(rows), default=str)}
+    # `default` is for ids as the driver gives them, which are of a class of its own.
+    return {"rows": orjson.dumps(list(rows), default=str).decode()}
