@@ -69,7 +69,7 @@ async def read_page(
 
 def _rests(row: Shown, stretch: Stretch) -> bool:
     """Whether what a row shows was decided on what is known now, and will be until it has left."""
-    return row.state != feeds.LIVE or bool(row.rests and row.whose in stretch.held)
+    return row.state != feeds.LIVE or bool(row.rests and row.person_id in stretch.held)
 
 
 async def _open(

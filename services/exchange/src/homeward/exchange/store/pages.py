@@ -26,7 +26,7 @@ class Stretch:
     last: int
     """The last of them; ``after``, if there is none."""
     held: frozenset[UUID]
-    """The persons that those with content are about."""
+    """The persons that those with content are said to be about."""
     partner: Any
     """Its row in the registry."""
     caught_up_at: datetime | None
@@ -37,13 +37,11 @@ class Stretch:
 
 _HOLD = sa.text("""
     WITH stretch AS (
-        SELECT f.seq, f.state, coalesce(e.person_id, f.person_id) AS whose
-        FROM feed f LEFT JOIN events e ON e.event_id = f.event_id
-        WHERE f.agency = :agency AND f.seq > CAST(:after AS bigint)
-        ORDER BY f.seq LIMIT :limit
+        SELECT seq, state, person_id FROM feed
+        WHERE agency = :agency AND seq > CAST(:after AS bigint) ORDER BY seq LIMIT :limit
     ), held AS (
         SELECT person_id FROM persons
-        WHERE person_id = ANY(ARRAY(SELECT whose FROM stretch WHERE state = 'live'))
+        WHERE person_id = ANY(ARRAY(SELECT person_id FROM stretch WHERE state = 'live'))
         ORDER BY person_id FOR SHARE
     )
     SELECT (SELECT caught_up_at FROM progress) AS caught_up_at,
@@ -90,7 +88,7 @@ class Shown(NamedTuple):
 
 _PAGE = """
     SELECT f.state <> 'live' OR (
-               f.person_id = p.person_id AND f.case_revision = p.revision
+               f.person_id = coalesce(e.person_id, f.person_id) AND f.case_revision = p.revision
                AND f.partner_revision = $4 AND f.policy_digest = $5
                AND (f.valid_until IS NULL OR f.valid_until > $6)
            ) AS rests,
@@ -99,7 +97,7 @@ _PAGE = """
            e.type AS event_type, CASE WHEN f.state = 'live' THEN e.value END AS value
     FROM feed f
     LEFT JOIN events e ON e.event_id = f.event_id
-    LEFT JOIN persons p ON p.person_id = coalesce(e.person_id, f.person_id)
+    LEFT JOIN persons p ON p.person_id = f.person_id
     WHERE f.agency = $1 AND f.seq > $2 AND f.seq <= $3
     ORDER BY f.seq
 """
