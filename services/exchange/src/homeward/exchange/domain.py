@@ -157,8 +157,7 @@ class Arrival:
     value: bytes
 
 
-@dataclass(frozen=True)
-class CaseFile:
+class CaseFile(NamedTuple):
     """All that visibility of one person's events depends on."""
 
     person_id: UUID
@@ -278,21 +277,23 @@ class Change(NamedTuple):
     supersedes: UUID | None
 
 
+_NOTHING: frozenset[FieldClass] = frozenset()
+
+
 def plan(live: Live | None, wanted: frozenset[FieldClass], *, moved: bool = False) -> Change | None:
     """From what an agency holds to what it may see; None if that is the same. What ``moved`` to another
     person is taken back whole, and told anew of whom it is about."""
-    nothing = frozenset[FieldClass]()
-    held = live.classes if live and not live.withdrawn else nothing
+    held = live.classes if live and not live.withdrawn else _NOTHING
     if held == wanted and not moved:
         return None
-    kept = nothing if moved else held & wanted
+    kept = _NOTHING if moved else held & wanted
     lost, gained = held - kept, wanted - kept
     if not lost and not gained:
         return None
     return Change(
         lost=lost,
         withdraw=bool(lost) and not kept,
-        release=wanted if gained else nothing,
+        release=wanted if gained else _NOTHING,
         generation=(live.generation if live else 0) + 1,
         supersedes=live.release_id if live and kept and gained else None,
     )

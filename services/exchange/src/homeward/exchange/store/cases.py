@@ -61,7 +61,7 @@ async def case_files(db: AsyncConnection, person_ids: Collection[UUID]) -> list[
     referred: dict[UUID, list[tuple[str, frozenset[str]]]] = defaultdict(list)
     disclosing = sa.select(referrals).where(any_of(referrals.c.person_id, person_ids), referrals.c.open)
     for row in await db.execute(disclosing):
-        referred[row.person_id].append((row.agency, frozenset(row.classes)))
+        referred[row.person_id].append((row.agency, field_classes(row.classes)))
     found = await db.execute(
         sa.select(persons, erased.c.subject.is_not(None).label("erased"))
         .select_from(persons.outerjoin(erased, erased.c.subject == persons.c.person_id))
@@ -82,22 +82,22 @@ async def case_files(db: AsyncConnection, person_ids: Collection[UUID]) -> list[
     ]
 
 
+_CONSENT = [consents.c[name] for name in Consent._fields]
+
+
 async def _consents_in_force(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, list[Consent]]:
-    theirs = sa.select(consents, consents.c.person_id.label("whose")).where(
+    theirs = sa.select(consents.c.person_id.label("whose"), *_CONSENT).where(
         any_of(consents.c.person_id, person_ids)
     )
-    with_reports = sa.select(consents, reports.c.person_id.label("whose")).where(
+    with_reports = sa.select(reports.c.person_id.label("whose"), *_CONSENT).where(
         consents.c.report_id == reports.c.report_id, any_of(reports.c.person_id, person_ids)
     )
     # Two indexes, one statement: a condition with OR over both tables would read all consents there are.
     in_force = (query.where(consents.c.withdrawn_at.is_(None)) for query in (theirs, with_reports))
     found = await db.execute(sa.union_all(*in_force))
     by_person: dict[UUID, list[Consent]] = defaultdict(list)
-    for row in found:
-        consent = Consent(
-            row.recipient, row.purpose, frozenset(row.classes), row.given_by, row.report_id, row.expires_at
-        )
-        by_person[row.whose].append(consent)
+    for whose, recipient, purpose, classes, *rest in found:
+        by_person[whose].append(Consent(recipient, purpose, field_classes(classes), *rest))
     return by_person
 
 
