@@ -1,7 +1,6 @@
 """``python -m bench.run [--quick] [--only HOP] [--profile]``: the table, and build/bench/report.json."""
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -10,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from homeward.common import telemetry
 
@@ -96,7 +97,7 @@ def main() -> None:
     names = chosen.only or [*HOPS, LATENCY]
     with open_ground(chosen.quick) as ground:
         hops = [name for name in names if name != LATENCY]
-        measured = asyncio.run(run(hops, ground, profiling=chosen.profile))
+        measured = uvloop.run(run(hops, ground, profiling=chosen.profile))
         if chosen.profile:
             return
         if LATENCY in names:

@@ -4,7 +4,6 @@ final state give it: read afresh, and just so for one that read along and kept w
 A model holds the facts beside the real thing (database, log, consumer, HTTP), and asks the policies."""
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +26,7 @@ from homeward.common.contracts.verification import LinkBasis, TraffickingStatus
 from homeward.common.envelope import Envelope
 from homeward.common.ids import new_id
 from homeward.common.sealing import Sealed
-from homeward.exchange.domain import CaseEvent, Consent, Partner, question
+from homeward.exchange.domain import CaseEvent, Consent, Partner, question, situation
 from homeward.exchange.policies import PolicySet
 
 from .model import Content, Facts, Reader, Stage, T, partner_of
@@ -214,8 +213,8 @@ class Interleaving(RuleBasedStateMachine):
         for person in self.people:
             file = person.file()
             for known in person.events:
-                event = replace(known, erased=known.report_id in self.gone)
-                asked = question(partner, file, event, "THA", self.scene.world.now)
+                event = known._replace(erased=known.report_id in self.gone)
+                asked = question(partner, situation(file, event, self.scene.world.now), "THA")
                 if released := POLICIES.decide(asked)[0].classes:
                     expected[event.event_id] = frozenset(str(c) for c in released)
         return expected

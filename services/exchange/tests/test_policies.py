@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from homeward.common.contracts import FieldClass
 from homeward.common.ids import new_id
-from homeward.exchange.domain import CaseEvent, CaseFile, Consent, Partner, ReportFacts, question
+from homeward.exchange.domain import CaseEvent, CaseFile, Consent, Partner, ReportFacts, question, situation
 from homeward.exchange.policies import PolicySet, Verdict
 
 F = FieldClass
@@ -65,7 +65,7 @@ def decide(
     who: Partner, about: CaseFile, *classes: F, data_home: str = "THA", addressee: str | None = None
 ) -> Verdict:
     event = CaseEvent(new_id(), "homeward.test.v1", None, addressee, frozenset(classes) | {F.ENVELOPE})
-    return POLICIES.decide(question(who, about, event, data_home, NOW))[0]
+    return POLICIES.decide(question(who, situation(about, event, NOW), data_home))[0]
 
 
 SEARCH, IDENTIFICATION, ASSISTANCE = (consents(purpose) for purpose in PURPOSES)
@@ -175,7 +175,7 @@ def test_a_class_is_released_if_one_of_several_purposes_permits_it() -> None:
 
 def test_the_strongest_consent_counts() -> None:
     family = consents("assistance")["consents"][0]
-    about = case(child=True, consents=(family, replace(family, given_by="guardian")))
+    about = case(child=True, consents=(family, family._replace(given_by="guardian")))
     assert F.PERSON_IDENTITY in decide(NGO, about, F.PERSON_IDENTITY).classes
 
 

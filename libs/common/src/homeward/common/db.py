@@ -47,13 +47,20 @@ async def copy_in(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[s
     database refuses is asyncpg's exception here."""
     if not rows:
         return
+    connection = await driver(db)
+    columns = list(rows[0])
+    records = [[row[column] for column in columns] for row in rows]
+    await connection.copy_records_to_table(table.name, records=records, columns=columns)
+
+
+async def driver(db: AsyncConnection) -> asyncpg.Connection:
+    """The driver's own connection, in the transaction: for what is asked often, since SQLAlchemy takes as
+    long as a short statement does. What the database refuses is asyncpg's exception there."""
     connection = (await db.get_raw_connection()).driver_connection
     assert connection is not None
     if not connection.is_in_transaction():
         await db.execute(sa.select(1))  # SQLAlchemy begins a transaction with its own first statement
-    columns = list(rows[0])
-    records = [[row[column] for column in columns] for row in rows]
-    await connection.copy_records_to_table(table.name, records=records, columns=columns)
+    return connection
 
 
 def is_transient(error: BaseException) -> bool:

@@ -166,12 +166,22 @@ class Sealed:
 
         Raises SealBroken when a key is there and the class does not open under it.
         """
+        contents, erased = self.contents(keys, only)
         fields: dict[str, Any] = {}
+        for content in contents.values():
+            fields.update(content if isinstance(content, dict) else orjson.loads(content))
+        return Opened(fields, erased)
+
+    def contents(
+        self, keys: KeySet, only: frozenset[FieldClass] | None = None
+    ) -> tuple[dict[str, dict[str, Any] | bytes], frozenset[FieldClass]]:
+        """As :meth:`open`, by class: the fields of those that are readable, the canonical bytes of those that
+        were sealed. And which are erased."""
+        contents: dict[str, dict[str, Any] | bytes] = {
+            name: content for name, content in self.parsed["open"].items() if only is None or name in only
+        }
         erased: set[FieldClass] = set()
         event_id = str(self.event_id)
-        for name, content in self.parsed["open"].items():
-            if only is None or name in only:
-                fields.update(content)
         for name, part in self.parsed["sealed"].items():
             subject_keys = keys.get(part["kid"])
             if subject_keys is None or (only is not None and name not in only):
@@ -179,8 +189,8 @@ class Sealed:
             if isinstance(subject_keys, Erased):
                 erased.add(FieldClass(name))
             elif key := subject_keys.get(name):
-                fields.update(_decrypted(key, event_id, name, part))
-        return Opened(fields, frozenset(erased))
+                contents[name] = _decrypted(key, event_id, name, part)
+        return contents, frozenset(erased)
 
 
 @dataclass(frozen=True)
@@ -202,14 +212,12 @@ def _committed(class_key: bytes, event_id: str, content: bytes) -> bytes:
     return hmac.digest(expand(class_key, event_id), content, "sha256")
 
 
-def _decrypted(key: bytes, event_id: str, field_class: str, part: Mapping[str, str]) -> dict[str, Any]:
+def _decrypted(key: bytes, event_id: str, field_class: str, part: Mapping[str, str]) -> bytes:
     try:
         raw = a2b_base64(part["ct"], strict_mode=True)
-        content = AESGCM(key).decrypt(raw[:12], raw[12:], _aad(event_id, field_class, part["kid"]))
+        return AESGCM(key).decrypt(raw[:12], raw[12:], _aad(event_id, field_class, part["kid"]))
     except (InvalidTag, ValueError):
         raise SealBroken(f"class {field_class} of event {event_id} does not open") from None
-    opened: dict[str, Any] = orjson.loads(content)
-    return opened
 
 
 def _encrypt(key: bytes, event_id: str, field_class: str, subject: str, content: bytes) -> bytes:

@@ -15,11 +15,11 @@ from homeward.common.main import build_parts
 from homeward.common.parts import Parts, Service
 
 from . import api
-from .changes import Judge
 from .consumers import CONSUMERS, finishing, prepare
 from .domain import ROLE_SCOPES
 from .freshness import Watch
 from .issuer import Issuer
+from .judge import Judge
 from .policies import PolicySet
 from .restores import RESTORES
 from .settings import Settings

@@ -1,38 +1,39 @@
 """What one run of the release engine changes in the feeds, worked out in memory; decide.py writes it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from homeward.common.contracts import FieldClass
+from homeward.common.contracts.exchange import Decision
 from homeward.common.ids import new_shown_id
 
-from .domain import CaseEvent, CaseFile, Change, Live, Partner, plan, question
-from .policies import PolicySet, Verdict
+from .domain import Basis, CaseEvent, CaseFile, Change, Live, in_order, plan, situation
+from .judge import Answer, Answers
+from .policies import Question
 from .store import feeds
 from .store.feeds import Appended
 
 
-@dataclass(frozen=True)
-class Judge:
-    """What deciding needs beside the facts."""
-
-    policies: PolicySet
-    data_home: str
-
-
-@dataclass(frozen=True)
-class Matter:
-    """One event before one partner: the verdict, and what the partner holds of it so far."""
+class Matter(NamedTuple):
+    """One event before one partner: what it is to be told, and what it holds of it so far."""
 
     event: CaseEvent
     file: CaseFile
-    partner: Partner
+    answer: Answer
     live: Live | None
-    verdict: Verdict
-    snapshot: str
+
+    @property
+    def agency(self) -> str:
+        """The partner's."""
+        return self.answer.partner.agency
+
+    @property
+    def stands(self) -> Live | None:
+        """What it holds, if that was not withdrawn."""
+        return self.live if self.live is not None and not self.live.withdrawn else None
 
     @property
     def moved(self) -> bool:
@@ -40,55 +41,66 @@ class Matter:
         return self.live is not None and self.live.person_id != self.file.person_id
 
 
-@dataclass
-class Told:
+class Told(NamedTuple):
     """A decision to be announced, and the release that carries it out, if there is one."""
 
     matter: Matter
     release: Appended | Live | None
+
+    def decision(self) -> Decision:
+        """As it is announced; once the release has its ``seq``."""
+        if self.release is None:
+            return self.matter.answer.without_release
+        row = self.release.row if isinstance(self.release, Appended) else self.release._asdict()
+        return self.matter.answer.decision(row["release_id"], row["seq"], row["generation"])
 
 
 @dataclass
 class Changes:
     """What one run will write; filled by :meth:`decide`."""
 
-    judge: Judge
+    answers: Answers
+    policy_digest: str
+    newest: Mapping[tuple[UUID, str], Live]
+    """By event and agency: the newest release."""
     now: datetime
-    valid_until: dict[tuple[UUID, str], datetime | None] = field(default_factory=dict)
     appended: list[Appended] = field(default_factory=list)
     restated: list[dict[str, Any]] = field(default_factory=list)
     superseded: list[tuple[str, int]] = field(default_factory=list)
-    snapshots: dict[str, Any] = field(default_factory=dict)
+    confirmed: list[tuple[str, int, Basis]] = field(default_factory=list)
+    """Releases (agency, seq) that rested on something else; of no matter if they do not stand any more."""
+    questions: dict[str, Question] = field(default_factory=dict)
+    """By digest: what the decisions of this run answer."""
     told: list[list[Told]] = field(default_factory=list)
     """By event."""
 
-    def decide(
-        self,
-        file: CaseFile,
-        event: CaseEvent,
-        partners: Sequence[Partner],
-        newest: Mapping[tuple[UUID, str], Live],
-    ) -> None:
+    def decide(self, file: CaseFile, event: CaseEvent) -> None:
         """One event for every partner."""
         told = []
-        for partner in partners:
-            asked = question(partner, file, event, self.judge.data_home, self.now)
-            verdict, digest = self.judge.policies.decide(asked)
-            live = newest.get((event.event_id, partner.agency))
-            matter = Matter(event, file, partner, live, verdict, digest)
-            change = plan(live, verdict.classes, moved=matter.moved)
-            rests_elsewhere = live is not None and not live.withdrawn and live.snapshot != digest
-            if change is None and not rests_elsewhere and partner.agency in event.told:
+        for answer in self.answers[situation(file, event, self.now)]:
+            agency = answer.partner.agency
+            matter = Matter(event, file, answer, self.newest.get((event.event_id, agency)))
+            change = plan(matter.live, answer.verdict.classes, moved=matter.moved)
+            rests_elsewhere = False
+            if stands := matter.stands:
+                rests_elsewhere = stands.snapshot != answer.snapshot
+                if stands.basis != (basis := self._basis(matter)):
+                    self.confirmed.append((agency, stands.seq, basis))
+            if change is None and not rests_elsewhere and agency in event.told:
                 continue
-            self.snapshots.setdefault(digest, asked.snapshot())
+            self.questions[answer.snapshot] = answer.question
             told.append(Told(matter, self._carry_out(matter, change)))
         if told:
             self.told.append(told)
 
+    def _basis(self, matter: Matter) -> Basis:
+        file, partner = matter.file, matter.answer.partner
+        until = file.valid_until(partner.agency, self.now)
+        return Basis(file.revision, partner.revision, self.policy_digest, until)
+
     def _carry_out(self, matter: Matter, change: Change | None) -> Appended | Live | None:
         """Put down what has to be written; the release that stands afterwards."""
-        live = matter.live
-        stands = live if live and not live.withdrawn else None
+        live, stands = matter.live, matter.stands
         if change is None:
             if stands:
                 self._restate(matter, stands, feeds.LIVE)
@@ -104,59 +116,48 @@ class Changes:
         if not change.release:
             return stands
         if change.supersedes and live:
-            self.superseded.append((matter.partner.agency, live.seq))
+            self.superseded.append((matter.agency, live.seq))
         release = self._release(matter, change)
         self.appended.append(release)
         return release
 
     def _take_back(self, matter: Matter, live: Live, lost: Collection[FieldClass], *, whole: bool) -> None:
-        self.appended.append(
-            Appended(
-                feed_row(matter.partner.agency, feeds.RETRACTION, live.person_id, self.now)
-                | {
-                    "release_id": live.release_id,
-                    "event_id": matter.event.event_id,
-                    "generation": live.generation,
-                    "classes": sorted(lost),
-                    "retracted_seq": live.seq,
-                    "whole": whole,
-                }
-            )
-        )
+        row = feed_row(matter.agency, feeds.RETRACTION, live.person_id, self.now)
+        row["release_id"] = live.release_id
+        row["event_id"] = matter.event.event_id
+        row["generation"] = live.generation
+        row["classes"] = sorted(lost)
+        row["retracted_seq"] = live.seq
+        row["whole"] = whole
+        self.appended.append(Appended(row))
         self._restate(matter, live, feeds.WITHDRAWN if whole else feeds.LIVE)
 
     def _restate(self, matter: Matter, live: Live, state: str) -> None:
-        kept = live.classes & matter.verdict.classes if state == feeds.LIVE else frozenset[str]()
-        self.restated.append(
-            {"agency": matter.partner.agency, "seq": live.seq, "state": state} | _basis(matter, kept)
+        kept = (
+            live.classes & matter.answer.verdict.classes if state == feeds.LIVE else frozenset[FieldClass]()
         )
+        row: dict[str, Any] = {"agency": matter.agency, "seq": live.seq, "state": state}
+        self.restated.append(row | _shown(matter.answer, kept))
 
     def _release(self, matter: Matter, change: Change) -> Appended:
-        file, partner = matter.file, matter.partner
-        return Appended(
-            feed_row(partner.agency, feeds.RELEASE, file.person_id, self.now)
-            | _basis(matter, change.release)
-            | {
-                "release_id": new_shown_id(),
-                "event_id": matter.event.event_id,
-                "generation": change.generation,
-                "supersedes": change.supersedes,
-                "state": feeds.LIVE,
-                "policy_digest": self.judge.policies.digest,
-                "case_revision": file.revision,
-                "partner_revision": partner.revision,
-                "valid_until": self.valid_until[file.person_id, partner.agency],
-            }
-        )
+        row = feed_row(matter.agency, feeds.RELEASE, matter.file.person_id, self.now)
+        row["release_id"] = new_shown_id()
+        row["event_id"] = matter.event.event_id
+        row["generation"] = change.generation
+        row["supersedes"] = change.supersedes
+        row["state"] = feeds.LIVE
+        row |= _shown(matter.answer, change.release)
+        row |= self._basis(matter)._asdict()
+        return Appended(row)
 
 
-def _basis(matter: Matter, classes: Collection[str]) -> dict[str, Any]:
-    """What a release shows, and what it rests on."""
+def _shown(answer: Answer, classes: frozenset[FieldClass]) -> dict[str, Any]:
+    """What a release shows, and the answer that says so."""
     return {
-        "classes": sorted(classes),
-        "withheld": sorted(matter.verdict.withheld),
-        "policies": list(matter.verdict.policies),
-        "snapshot": matter.snapshot,
+        "classes": in_order(classes),
+        "withheld": in_order(answer.verdict.withheld),
+        "policies": answer.verdict.policies,
+        "snapshot": answer.snapshot,
     }
 
 

@@ -34,9 +34,9 @@ from homeward.common.keys import Erased
 from homeward.common.parts import Handler
 from homeward.common.tx import Incoming, Tx
 
-from .changes import Judge
 from .decide import decide_persons
-from .domain import is_child, order_of
+from .domain import Arrival, CaseEvent, is_child, order_of
+from .judge import Judge
 from .store import cases, facts, register
 
 
@@ -52,7 +52,7 @@ class _Link:
 class _Noted:
     """What a batch says, until it is written."""
 
-    events: list[dict[str, Any]] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
     facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     links: list[tuple[UUID, _Link]] = field(default_factory=list)
     """By report."""
@@ -74,23 +74,21 @@ def _noted(tx: Tx) -> _Noted:
 
 
 def _keep(
-    tx: Tx, *, person_id: UUID | None = None, report_id: UUID | None = None, addressee: str | None = None
+    tx: Tx,
+    *,
+    person_id: UUID | None = None,
+    report_id: UUID | None = None,
+    reporter_id: UUID | None = None,
+    addressee: str | None = None,
 ) -> None:
     incoming = tx.handled
-    _noted(tx).events.append(
-        {
-            "event_id": incoming.envelope.id,
-            "type": incoming.envelope.type,
-            "person_id": person_id,
-            "report_id": report_id,
-            "addressee": addressee,
-            "classes": sorted(incoming.sealed.classes - {FieldClass.PROTECTION}),
-            "value": incoming.sealed.value,
-            "traceparent": incoming.envelope.traceparent,
-        }
+    envelope, classes = incoming.envelope, incoming.sealed.classes - {FieldClass.PROTECTION}
+    event = CaseEvent(
+        envelope.id, envelope.type, report_id, addressee, classes, traceparent=envelope.traceparent
     )
+    _noted(tx).arrivals.append(Arrival(event, person_id, reporter_id, incoming.sealed.value))
     if person_id is not None:
-        _noted(tx).touched[person_id] = incoming.envelope.traceparent
+        _noted(tx).touched[person_id] = envelope.traceparent
 
 
 async def on_report_received(event: ReportReceived, tx: Tx) -> None:
@@ -98,7 +96,7 @@ async def on_report_received(event: ReportReceived, tx: Tx) -> None:
     are destroyed is about nobody any more; its reporter's may be, and the report still stands."""
     if await _is_destroyed(event, tx):
         return
-    _keep(tx, report_id=event.report_id)
+    _keep(tx, report_id=event.report_id, reporter_id=event.reporter_id)
     _noted(tx).facts[event.report_id] = {
         "report_id": event.report_id,
         "reporter_id": event.reporter_id,
@@ -205,7 +203,7 @@ def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:
 
     async def finish(tx: Tx) -> None:
         noted = _noted(tx)
-        concerned = {row["report_id"] for row in noted.events if row["report_id"]}
+        concerned = {one.event.report_id for one in noted.arrivals if one.event.report_id}
         concerned |= await facts.reports_under(tx.db, noted.erased.keys())
         known = await facts.lock_reports(tx.db, concerned)
         newest = _newest(noted.links, known)
@@ -218,12 +216,13 @@ def finishing(judge: Judge) -> Callable[[Tx], Coroutine[Any, Any, None]]:
         await cases.lock(tx.db, persons)
         # An event that states no fact changes nothing about the others: what stands of them still rests.
         await cases.revise(tx.db, changed)
+        _name_persons(noted, newest, known)
         await _write(noted, newest, tx)
         once = [(known[report_id].person_id, link.person_id) for report_id, link in newest.items()]
         once += [(link.person_id, newest[report_id].person_id) for report_id, link in noted.links]
         await _carry_restrictions(once, tx)
-        await facts.name_persons(tx.db, concerned)
-        await decide_persons(persons, tx, judge, noted.touched)
+        await facts.name_persons(tx.db, newest.keys())
+        await decide_persons(persons, tx, judge, noted.touched, noted.arrivals)
 
     return finish
 
@@ -240,6 +239,14 @@ def _newest(links: Sequence[tuple[UUID, _Link]], known: Mapping[UUID, Any]) -> d
     return newest
 
 
+def _name_persons(noted: _Noted, newest: Mapping[UUID, _Link], known: Mapping[UUID, Any]) -> None:
+    """Give each report's own event the person whom the report is about, if that is known."""
+    for one in noted.arrivals:
+        if one.reporter_id is not None and (report_id := one.event.report_id) is not None:
+            link = newest.get(report_id)
+            one.person_id = link.person_id if link else known[report_id].person_id
+
+
 async def _write(noted: _Noted, newest: Mapping[UUID, _Link], tx: Tx) -> None:
     await facts.erase(tx.db, noted.erased)
     await facts.put_facts(tx.db, list(noted.facts.values()))
@@ -253,7 +260,6 @@ async def _write(noted: _Noted, newest: Mapping[UUID, _Link], tx: Tx) -> None:
         for report_id, link in sorted(newest.items())
     ]
     await facts.put_links(tx.db, rows)
-    await facts.add_events(tx.db, noted.events)
     await register.add_consents(tx.db, noted.consents)
     await facts.add_referrals(tx.db, noted.referrals)
 

@@ -5,21 +5,21 @@ depends on: a new event, a consent, a hold, a referral, an erasure. It decides e
 partner afresh and writes only the differences: releases, retractions, erasures.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import ReleaseDecided, ReleaseRetracted
-from homeward.common.contracts.exchange import Decision
 from homeward.common.ids import new_shown_id
 from homeward.common.tx import Tx
 
-from .changes import Changes, Judge, Matter, Told, feed_row
-from .domain import CaseEvent, CaseFile, Partner, question
+from .changes import Changes, feed_row
+from .domain import Arrival, CaseEvent, Partner, question, situation
+from .judge import Judge
 from .policies import Verdict
-from .store import cases, feeds
+from .store import cases, facts, feeds
 from .store import partners as registry
 from .store.feeds import Appended
 
@@ -33,31 +33,35 @@ class PoliciesSuperseded(ConnectionError):
 
 
 async def decide_persons(
-    person_ids: Collection[UUID], tx: Tx, judge: Judge, traces: Mapping[UUID, str | None] | None = None
+    person_ids: Collection[UUID],
+    tx: Tx,
+    judge: Judge,
+    traces: Mapping[UUID, str | None] | None = None,
+    arrivals: Sequence[Arrival] = (),
 ) -> None:
-    """Bring all feeds in line for these persons. ``traces`` names what caused it, by person.
+    """Bring all feeds in line for these persons. ``traces`` names what caused it, by person; ``arrivals``
+    are kept, with what is recorded of them.
 
     Events for which no decision is recorded yet, because there was no partner or it was suspended, are
     found again by the sweep that follows a registration or resumption. Raises PoliciesSuperseded.
     """
     if not person_ids:
+        await facts.add_events(tx.db, arrivals, {})
         return
     await registry.keep_as_it_is(tx.db)
     if await registry.policies_superseded(tx.db, judge.policies.digest):
         raise PoliciesSuperseded("another policy set is active")
     partners = [registry.partner_of(row) for row in await registry.all_partners(tx.db)]
-    partners = [partner for partner in partners if not partner.suspended]
+    answers = judge.answers([partner for partner in partners if not partner.suspended])
     files = await cases.case_files(tx.db, person_ids)
-    events = await cases.events_of(tx.db, person_ids)
+    events = await cases.events_of(tx.db, person_ids, arrivals)
     newest = await feeds.newest_releases(tx.db, person_ids)
-    run = Changes(judge, tx.now)
+    run = Changes(answers, judge.policies.digest, newest, tx.now)
     for file in files:
-        for partner in partners:
-            run.valid_until[file.person_id, partner.agency] = file.valid_until(partner.agency, tx.now)
         for event in events.get(file.person_id, ()):
-            run.decide(file, event, partners, newest)
+            run.decide(file, event)
     await _tell_of_erasures([file.person_id for file in files if file.erased], run, tx)
-    await _write(run, files, partners, tx)
+    await _write(run, arrivals, tx)
     _announce(run, traces or {}, tx)
 
 
@@ -73,7 +77,8 @@ async def verdict_now(
     files = await cases.case_files(db, [person_id]) if person_id else []
     if not files:
         return None
-    return judge.policies.decide(question(partner, files[0], event, judge.data_home, now))[0]
+    asked = question(partner, situation(files[0], event, now), judge.data_home)
+    return judge.policies.decide(asked)[0]
 
 
 async def _tell_of_erasures(erased: Collection[UUID], run: Changes, tx: Tx) -> None:
@@ -85,30 +90,24 @@ async def _tell_of_erasures(erased: Collection[UUID], run: Changes, tx: Tx) -> N
             run.appended.append(Appended(row | {"release_id": new_shown_id()}))
 
 
-async def _write(run: Changes, files: Collection[CaseFile], partners: Collection[Partner], tx: Tx) -> None:
-    await feeds.add_snapshots(tx.db, run.snapshots)
-    for agencies, event_ids in _newly_told(run).items():
-        await cases.mark_told(tx.db, event_ids, agencies)
+async def _write(run: Changes, arrivals: Sequence[Arrival], tx: Tx) -> None:
+    await feeds.add_snapshots(tx.db, run.questions)
+    told = _newly_told(run)
+    await cases.mark_told(tx.db, {i: told[i] for i in told.keys() - {one.event.event_id for one in arrivals}})
+    await facts.add_events(tx.db, arrivals, told)
     await feeds.restate(tx.db, run.restated)
     await feeds.supersede(tx.db, run.superseded)
-    await feeds.stamp(
-        tx.db,
-        {file.person_id: file.revision for file in files},
-        run.valid_until,
-        {partner.agency: partner.revision for partner in partners},
-        run.judge.policies.digest,
-    )
+    await feeds.confirm(tx.db, run.confirmed)
     await feeds.append(tx.db, run.appended)
 
 
-def _newly_told(run: Changes) -> dict[tuple[str, ...], list[UUID]]:
-    """Events by the agencies for which this run records the first decision."""
-    newly: dict[tuple[str, ...], list[UUID]] = {}
+def _newly_told(run: Changes) -> dict[UUID, tuple[str, ...]]:
+    """By event: the agencies for which this run records a decision, if for one it is the first."""
+    newly = {}
     for told in run.told:
-        event = told[0].matter.event
-        agencies = tuple(one.matter.partner.agency for one in told)
+        event, agencies = told[0].matter.event, tuple([one.matter.agency for one in told])
         if not event.told.issuperset(agencies):
-            newly.setdefault(agencies, []).append(event.event_id)
+            newly[event.event_id] = agencies
     return newly
 
 
@@ -116,51 +115,30 @@ def _announce(run: Changes, traces: Mapping[UUID, str | None], tx: Tx) -> None:
     """Say what was decided and retracted; audit hears of it."""
     for told in run.told:
         matter = told[0].matter
-        for some in _in_parts(told):
-            tx.emit(
-                ReleaseDecided(
-                    decided_event_id=matter.event.event_id,
-                    case_revision=matter.file.revision,
-                    policy_digest=run.judge.policies.digest,
-                    decisions=tuple(_decision(one) for one in some),
-                ),
-                traceparent=traces.get(matter.file.person_id) or matter.event.traceparent,
+        trace = traces.get(matter.file.person_id) or matter.event.traceparent
+        for start in range(0, len(told), DECISIONS_PER_EVENT):
+            decided = ReleaseDecided(
+                decided_event_id=matter.event.event_id,
+                case_revision=matter.file.revision,
+                policy_digest=run.policy_digest,
+                decisions=tuple([one.decision() for one in told[start : start + DECISIONS_PER_EVENT]]),
             )
-    erased = {one.matter.event.event_id for told in run.told for one in told if _is_erased(one.matter)}
-    for row in (appended.row for appended in run.appended):
-        if row["kind"] == feeds.RETRACTION:
-            tx.emit(
-                ReleaseRetracted(
-                    agency=row["agency"],
-                    release_id=row["release_id"],
-                    seq=row["seq"],
-                    retracted_seq=row["retracted_seq"],
-                    classes=None if row["whole"] else tuple(row["classes"]),
-                    erased=row["event_id"] in erased,
-                )
+            tx.emit(decided, traceparent=trace)
+    retractions = [one.row for one in run.appended if one.row["kind"] == feeds.RETRACTION]
+    erased = _erased_events(run) if retractions else set()
+    for row in retractions:
+        tx.emit(
+            ReleaseRetracted(
+                agency=row["agency"],
+                release_id=row["release_id"],
+                seq=row["seq"],
+                retracted_seq=row["retracted_seq"],
+                classes=None if row["whole"] else tuple(row["classes"]),
+                erased=row["event_id"] in erased,
             )
+        )
 
 
-def _is_erased(matter: Matter) -> bool:
-    return matter.file.erased or matter.event.erased
-
-
-def _in_parts(told: Sequence[Told]) -> Iterator[Sequence[Told]]:
-    for start in range(0, len(told), DECISIONS_PER_EVENT):
-        yield told[start : start + DECISIONS_PER_EVENT]
-
-
-def _decision(told: Told) -> Decision:
-    matter, release = told.matter, told.release
-    row = release.row if isinstance(release, Appended) else vars(release) if release else {}
-    return Decision(
-        agency=matter.partner.agency,
-        release_id=row.get("release_id"),
-        seq=row.get("seq"),
-        generation=row.get("generation", 0),
-        classes=tuple(sorted(matter.verdict.classes)),
-        withheld=tuple(sorted(matter.verdict.withheld)),
-        policies=matter.verdict.policies,
-        snapshot=matter.snapshot,
-        partner_revision=matter.partner.revision,
-    )
+def _erased_events(run: Changes) -> set[UUID]:
+    matters = [one.matter for told in run.told for one in told]
+    return {matter.event.event_id for matter in matters if matter.file.erased or matter.event.erased}

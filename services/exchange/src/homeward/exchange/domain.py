@@ -1,11 +1,13 @@
 """Deciding: what a partner may see of an event, and what changes in its feed. No I/O."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
-from homeward.common.contracts import FieldClass
+from homeward.common.contracts import FieldClass, ReportReceived
 
 from .policies import Asking, Principal, Question, Resource
 
@@ -40,6 +42,22 @@ _NON_PUNISHMENT = (
 )
 
 
+@lru_cache(maxsize=10_000)
+def _field_classes(names: tuple[str, ...]) -> frozenset[FieldClass]:
+    return frozenset(FieldClass(name) for name in names)
+
+
+def field_classes(names: Iterable[str]) -> frozenset[FieldClass]:
+    """The classes of these names; remembered, since few combinations occur."""
+    return _field_classes(tuple(names))
+
+
+@lru_cache(maxsize=10_000)
+def in_order(classes: frozenset[FieldClass]) -> tuple[FieldClass, ...]:
+    """The classes as they are written down."""
+    return tuple(sorted(classes))
+
+
 def notice_for(kind: str) -> str | None:
     """What every release to a partner of this kind must say beside its content."""
     return _NON_PUNISHMENT if kind in _GOVERNMENT else None
@@ -71,8 +89,11 @@ class Partner:
         )
 
 
-@dataclass(frozen=True)
-class Consent:
+Given = tuple[str, str, frozenset[str], str]
+"""What policies ask of a consent: recipient, purpose, classes and by whom it was given."""
+
+
+class Consent(NamedTuple):
     """A consent that was given; whether it holds is a matter of time."""
 
     recipient: str
@@ -90,8 +111,7 @@ class Consent:
         return self.report_id is None or event.report_id is None or self.report_id == event.report_id
 
 
-@dataclass(frozen=True)
-class ReportFacts:
+class ReportFacts(NamedTuple):
     """What policies ask of a report."""
 
     citizenships: tuple[str, ...]
@@ -99,8 +119,7 @@ class ReportFacts:
     child: bool
 
 
-@dataclass(frozen=True)
-class CaseEvent:
+class CaseEvent(NamedTuple):
     """An event to be decided."""
 
     event_id: UUID
@@ -115,9 +134,30 @@ class CaseEvent:
     """The agencies for which a decision about it was recorded."""
     traceparent: str | None = None
 
+    def without(self, *, report: bool, reporter: bool) -> "CaseEvent":
+        """What of it is left when the keys of its report, or of who made that, are destroyed."""
+        left = self.classes
+        if reporter and self.type == ReportReceived.TYPE:
+            left = left - _REPORTERS_CLASSES
+        return self._replace(classes=left, erased=report) if report or reporter else self
 
-@dataclass(frozen=True)
-class CaseFile:
+
+_REPORTERS_CLASSES = frozenset(c for c, key in ReportReceived.ALSO_KEYED_BY.items() if key == "reporter_id")
+
+
+@dataclass
+class Arrival:
+    """An event that has just come: to be decided, and kept."""
+
+    event: CaseEvent
+    person_id: UUID | None
+    """Whom it is about, if that is known."""
+    reporter_id: UUID | None
+    """Who made the report, if it is one."""
+    value: bytes
+
+
+class CaseFile(NamedTuple):
     """All that visibility of one person's events depends on."""
 
     person_id: UUID
@@ -127,11 +167,29 @@ class CaseFile:
     consents: Sequence[Consent]
     restrictions: Collection[tuple[str, str]]
     """(recipient, ``hold`` or ``objection``) in force."""
-    referrals: Collection[tuple[str, frozenset[str]]]
+    referrals: Sequence[tuple[str, frozenset[str]]]
     """(agency, classes) of referrals that disclose."""
 
-    def resource(self, agency: str, data_home: str, *, erased: bool = False) -> Resource:
-        """The case as policies see it for one agency; ``erased`` if the report in question is."""
+    def valid_until(self, agency: str, now: datetime) -> datetime | None:
+        """The earliest time at which a consent that may be in use for this agency ends."""
+        ends = [c.expires_at for c in self.consents if c.recipient == agency and c.expires_at]
+        return min((end for end in ends if end > now), default=None)
+
+
+class Situation(NamedTuple):
+    """All that policies may be asked about when an event is decided: what is alike is decided alike."""
+
+    reports: tuple[ReportFacts, ...]
+    consents: tuple[Given, ...]
+    """Those in force that speak of the event."""
+    restrictions: frozenset[tuple[str, str]]
+    referrals: tuple[tuple[str, frozenset[str]], ...]
+    erased: bool
+    classes: frozenset[FieldClass]
+    addressee: str | None
+
+    def resource(self, agency: str, data_home: str) -> Resource:
+        """The case as policies see it for one agency."""
         citizenships = {c for report in self.reports for c in report.citizenships}
         countries = citizenships | {report.country for report in self.reports if report.country}
         return Resource(
@@ -141,41 +199,56 @@ class CaseFile:
             data_home=data_home,
             held=(agency, "hold") in self.restrictions,
             objected=(agency, "objection") in self.restrictions,
-            erased=self.erased or erased,
+            erased=self.erased,
         )
 
-    def valid_until(self, agency: str, now: datetime) -> datetime | None:
-        """The earliest time at which a consent that may be in use for this agency ends."""
-        ends = [c.expires_at for c in self.consents if c.recipient == agency and c.expires_at]
-        return min((end for end in ends if end > now), default=None)
+
+def situation(file: CaseFile, event: CaseEvent, now: datetime) -> Situation:
+    """The situation of an event of this person."""
+    return Situation(
+        tuple(file.reports),
+        tuple([c[:4] for c in file.consents if c.covers(event, now)]),
+        frozenset(file.restrictions),
+        tuple(file.referrals),
+        file.erased or event.erased,
+        event.classes,
+        event.addressee,
+    )
 
 
-def question(partner: Partner, file: CaseFile, event: CaseEvent, data_home: str, now: datetime) -> Question:
+def question(partner: Partner, about: Situation, data_home: str) -> Question:
     """Exactly what the policies are asked."""
     agency = partner.agency
-    consents = [c for c in file.consents if c.recipient == agency and c.covers(event, now)]
-    given = _strongest(consents)
-    disclosed = {name for to, classes in file.referrals if to == agency for name in classes}
-    addressee = "all" if event.addressee is None else ("this" if event.addressee == agency else "other")
+    given = _strongest([consent for consent in about.consents if consent[0] == agency])
+    disclosed = {name for to, classes in about.referrals if to == agency for name in classes}
+    addressee = "all" if about.addressee is None else ("this" if about.addressee == agency else "other")
     askings = tuple(
         Asking(c, purpose, given.get((purpose, c), "none"), c in disclosed, addressee)
-        for c in sorted(event.classes)
+        for c in in_order(about.classes)
         for purpose in partner.purposes
     )
-    return Question(partner.principal(), file.resource(agency, data_home, erased=event.erased), askings)
+    return Question(partner.principal(), about.resource(agency, data_home), askings)
 
 
 _WEAK_TO_STRONG = ("none_unreachable", "self", "guardian")
 
 
-def _strongest(consents: Sequence[Consent]) -> dict[tuple[str, str], str]:
+def _strongest(consents: Sequence[Given]) -> dict[tuple[str, str], str]:
     """By purpose and class: who consented."""
-    ordered = sorted(consents, key=lambda consent: _WEAK_TO_STRONG.index(consent.given_by))
-    return {(consent.purpose, name): consent.given_by for consent in ordered for name in consent.classes}
+    ordered = sorted(consents, key=lambda consent: _WEAK_TO_STRONG.index(consent[3]))
+    return {(purpose, name): by for _, purpose, classes, by in ordered for name in classes}
 
 
-@dataclass(frozen=True)
-class Live:
+class Basis(NamedTuple):
+    """What a release was confirmed by, and until when that is good."""
+
+    case_revision: int
+    partner_revision: int
+    policy_digest: str
+    valid_until: datetime | None
+
+
+class Live(NamedTuple):
     """The newest release of an event to an agency."""
 
     release_id: UUID
@@ -187,12 +260,12 @@ class Live:
     """Of whom the agency was told it speaks."""
     snapshot: str
     """What was asked when it was decided."""
+    basis: Basis | None = None
     before: tuple["Live", ...] = ()
     """What it superseded: whoever has not read it yet may still hold that."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What has to happen in a feed: classes lost are retracted first, then a new release may follow."""
 
     lost: frozenset[FieldClass]
@@ -204,19 +277,23 @@ class Change:
     supersedes: UUID | None
 
 
+_NOTHING: frozenset[FieldClass] = frozenset()
+
+
 def plan(live: Live | None, wanted: frozenset[FieldClass], *, moved: bool = False) -> Change | None:
     """From what an agency holds to what it may see; None if that is the same. What ``moved`` to another
     person is taken back whole, and told anew of whom it is about."""
-    nothing = frozenset[FieldClass]()
-    held = live.classes if live and not live.withdrawn else nothing
-    kept = nothing if moved else held & wanted
+    held = live.classes if live and not live.withdrawn else _NOTHING
+    if held == wanted and not moved:
+        return None
+    kept = _NOTHING if moved else held & wanted
     lost, gained = held - kept, wanted - kept
     if not lost and not gained:
         return None
     return Change(
         lost=lost,
         withdraw=bool(lost) and not kept,
-        release=wanted if gained else nothing,
+        release=wanted if gained else _NOTHING,
         generation=(live.generation if live else 0) + 1,
         supersedes=live.release_id if live and kept and gained else None,
     )

@@ -1,21 +1,23 @@
 """A page of a feed: checked, opened, recorded, and only then handed out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from homeward.common.contracts import CONTRACTS, EventsRead, FieldClass
-from homeward.common.idempotency import lookup_key
+import orjson
+
+from homeward.common.contracts import CONTRACTS, EventsRead
 from homeward.common.keys import KeySet
 from homeward.common.sealing import Sealed, canonical
 from homeward.common.tx import Tx
 
-from .changes import Judge
-from .domain import Partner, notice_for
+from .domain import Partner, field_classes, notice_for
+from .judge import Judge
 from .pseudonyms import Place, Pseudonyms
-from .store import cases, feeds
+from .store import feeds, pages
+from .store.pages import Shown, Stretch
 
 RETRACTED = "homeward.release.retracted.v1"
 ERASED = "homeward.subject.erased.v1"
@@ -41,84 +43,74 @@ class Page:
     more: bool
 
 
-async def read_page(partner: Partner, start: Place, limit: int, tx: Tx, judge: Judge, source: str) -> Page:
-    """The next events of a feed after ``start``; Unsettled if some must be decided again first.
+async def read_page(
+    partner: Partner, stretch: Stretch, names: Pseudonyms, tx: Tx, judge: Judge, source: str
+) -> Page:
+    """The events of a stretch of the partner's feed; Unsettled if some must be decided again first.
 
     The read is recorded in this transaction, so the caller must let it commit before a byte leaves.
     Until then nobody can change what the page rests on: whoever withdraws a consent waits for the
     pages that are on their way, and no page that is recorded later shows it.
     """
-    last, persons = await feeds.concerned(tx.db, partner.agency, start.seq, limit)
-    revisions = await cases.hold(tx.db, persons)
-    rows = await feeds.page(tx.db, partner.agency, start.seq, last)
-    if unsettled := {row.whose for row in rows if not _rests(row, revisions, partner, judge, tx)}:
+    rows = await pages.page(tx.db, partner, stretch, judge.policies.digest, tx.now)
+    if unsettled := {row.whose for row in rows if not _rests(row, stretch)}:
         raise Unsettled(unsettled)
-    names = Pseudonyms(await lookup_key(tx), partner.agency)
     opened = await _open(rows, names, notice_for(partner.kind), tx, source)
     events, more = canonical(opened), False
     if rows:
-        digest = hashlib.sha256(events).hexdigest()
-        first = rows[0].seq
+        digest, first, last = hashlib.sha256(events).hexdigest(), rows[0].seq, rows[-1].seq
         tx.emit(EventsRead(agency=partner.agency, first_seq=first, last_seq=last, page_digest=digest))
-        end = await feeds.mark_read(tx.db, partner.agency, partner.revision, last)
+        end = await pages.mark_read(tx.db, partner, last)
         if end is None:
             raise Unsettled(set())
-        more = len(rows) == limit and end > last
-    return Page(events, not rows, names.cursor(Place(start.epoch, last)), more)
+        more = len(rows) == stretch.limit and end > last
+    return Page(events, not rows, names.cursor(Place(stretch.epoch, stretch.last)), more)
 
 
-def _rests(row: Any, revisions: Mapping[UUID, int], partner: Partner, judge: Judge, tx: Tx) -> bool:
-    """Whether what a row shows was decided on what is known now."""
-    return row.state != feeds.LIVE or (
-        row.whose == row.person_id
-        and row.case_revision == revisions.get(row.whose)
-        and row.partner_revision == partner.revision
-        and row.policy_digest == judge.policies.digest
-        and (row.valid_until is None or row.valid_until > tx.now)
-    )
+def _rests(row: Shown, stretch: Stretch) -> bool:
+    """Whether what a row shows was decided on what is known now, and will be until it has left."""
+    return row.state != feeds.LIVE or bool(row.rests and row.person_id in stretch.held)
 
 
 async def _open(
-    rows: Sequence[Any], names: Pseudonyms, notice: str | None, tx: Tx, source: str
+    rows: Sequence[Shown], names: Pseudonyms, notice: str | None, tx: Tx, source: str
 ) -> list[dict[str, Any]]:
-    sealed = {row.seq: Sealed(row.event_id, row.value) for row in rows if row.state == feeds.LIVE}
+    sealed = {row.seq: Sealed(row.event_id, row.value) for row in rows if row.event_id and row.value}
     keys = await tx.keys({subject for one in sealed.values() for subject in one.subjects})
+    told = {"notice": notice} if notice else {}
     events = []
     for row in rows:
-        item = {
-            "specversion": "1.0",
-            "id": str(row.release_id) if row.kind == feeds.RELEASE else names.of("row", _row_id(row)),
-            "source": f"{source}/v1/events",
-            "subject": names.of("person", row.person_id),
-            "time": row.at.isoformat(),
-            "datacontenttype": "application/json",
-            "sequence": f"{row.seq:020d}",
-        }
-        content = None
-        if row.state == feeds.LIVE:
-            content = _content(row, sealed[row.seq], keys, names)
-        if content is None:
-            events.append(item | _without_content(row))
-        else:
-            told = {"notice": notice} if notice else {}
-            events.append(item | {"type": row.event_type, "data": content | told})
+        content = _content(row, sealed[row.seq], keys, names) if row.state == feeds.LIVE else None
+        kind, data = _without_content(row) if content is None else (row.event_type, content | told)
+        events.append(
+            {
+                "specversion": "1.0",
+                "id": str(row.release_id) if row.kind == feeds.RELEASE else names.of("row", _row_id(row)),
+                "source": source,
+                "type": kind,
+                "subject": names.of("person", str(row.person_id)),
+                "time": row.at.isoformat(),
+                "datacontenttype": "application/json",
+                "sequence": f"{row.seq:020d}",
+                "data": data,
+            }
+        )
     return events
 
 
-def _content(row: Any, sealed: Sealed, keys: KeySet, names: Pseudonyms) -> dict[str, Any] | None:
+def _content(row: Shown, sealed: Sealed, keys: KeySet, names: Pseudonyms) -> dict[str, Any] | None:
     """What a release shows; None if the event's own key is gone. What only its reporter's key opened is
     left out when that is gone: the retraction is on its way."""
     contract = CONTRACTS[row.event_type]
-    opened = sealed.open(keys, frozenset(FieldClass(name) for name in row.classes))
-    if opened.erased - contract.ALSO_KEYED_BY.keys():
+    contents, erased = sealed.contents(keys, field_classes(row.classes))
+    if erased - contract.ALSO_KEYED_BY.keys():
         return None
-    by_class: dict[str, dict[str, Any]] = {
-        name: {} for name in row.classes if FieldClass(name) not in opened.erased
-    }
-    for name, value in opened.fields.items():
-        by_class[contract.CLASSES[name]][name] = value
-    envelope = by_class.get(FieldClass.ENVELOPE, {})
-    by_class[FieldClass.ENVELOPE.value] = names.envelope(contract, envelope, by_class.keys())
+    by_class: dict[str, Any] = {name: {} for name in row.classes if name not in erased}
+    for name, content in contents.items():
+        # What was sealed is in canonical form, and goes out as it is.
+        by_class[name] = orjson.Fragment(content) if isinstance(content, bytes) else content
+    envelope = by_class.get("envelope", {})
+    by_class["envelope"] = names.envelope(contract, envelope, by_class.keys())
     return {
         "generation": row.generation,
         "supersedes": str(row.supersedes) if row.supersedes else None,
@@ -127,20 +119,19 @@ def _content(row: Any, sealed: Sealed, keys: KeySet, names: Pseudonyms) -> dict[
     }
 
 
-def _without_content(row: Any) -> dict[str, Any]:
-    """Retractions, erasures and tombstones: ids only."""
+def _without_content(row: Shown) -> tuple[str, dict[str, Any]]:
+    """Retractions, erasures and tombstones, their type and data: ids only."""
     if row.kind == feeds.RETRACTION:
-        data: dict[str, Any] = {
+        return RETRACTED, {
             "release": str(row.release_id),
             "release_sequence": f"{row.retracted_seq:020d}",
             "retracted": "all" if row.whole else row.classes,
         }
-        return {"type": RETRACTED, "data": data}
     if row.kind == feeds.ERASURE:
-        return {"type": ERASED, "data": {}}
-    return {"type": TOMBSTONE, "data": {"release": str(row.release_id)}}
+        return ERASED, {}
+    return TOMBSTONE, {"release": str(row.release_id)}
 
 
-def _row_id(row: Any) -> UUID:
+def _row_id(row: Shown) -> UUID:
     """Something of the row alone to derive its id from: a retraction has none of its own."""
     return UUID(int=row.release_id.int ^ row.seq)

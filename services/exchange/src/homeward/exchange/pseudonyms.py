@@ -2,7 +2,8 @@
 
 import hmac
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,16 +19,21 @@ class Place(NamedTuple):
 
 
 class Pseudonyms:
-    """The ids of one agency; ``secret`` is exchange's look-up key."""
+    """The ids of one agency; ``secret`` is exchange's look-up key. Made for a page: it remembers what it
+    was asked."""
 
     def __init__(self, secret: bytes, agency: str) -> None:
         self._hmac = hmac_under(expand(secret, f"pseudonyms|{agency}"))
+        self._known: dict[str, str] = {}
 
     def of(self, kind: str, internal: UUID | str) -> str:
         """The agency's id of an internal one (UUIDv8, RFC 9562 §5.8), as text."""
-        it = self._hmac(f"{kind}|{internal}".encode()).hex()
-        variant = "89ab"[int(it[16], 16) & 3]
-        return f"{it[:8]}-{it[8:12]}-8{it[13:16]}-{variant}{it[17:20]}-{it[20:32]}"
+        name = f"{kind}|{internal}"
+        if name not in self._known:
+            it = self._hmac(name.encode()).hex()
+            variant = "89ab"[int(it[16], 16) & 3]
+            self._known[name] = f"{it[:8]}-{it[8:12]}-8{it[13:16]}-{variant}{it[17:20]}-{it[20:32]}"
+        return self._known[name]
 
     def envelope(
         self, contract: type[Event], fields: dict[str, Any], released: Collection[str]
@@ -38,17 +44,12 @@ class Pseudonyms:
         alone an agency could tell which reports come from one family. A referral's id stays what it is:
         it concerns one agency, which names it when it answers.
         """
-        hidden = set(contract.ALSO_KEYED_BY.values())
-        hidden -= {name for c, name in contract.ALSO_KEYED_BY.items() if c in released}
-        shown = {}
+        shown, kinds, owners = {}, _kinds(contract), _owners(contract)
         for name, value in fields.items():
-            if contract.CLASSES.get(name) is not FieldClass.ENVELOPE or name in hidden:
+            if name not in kinds or (name in owners and owners[name].isdisjoint(released)):
                 continue
-            if name.endswith("_id") and name != "referral_id":
-                kind = "person" if name == "new_person_id" else name.removesuffix("_id")
-                shown[name] = self.of(kind, value)
-            else:
-                shown[name] = value
+            kind = kinds[name]
+            shown[name] = value if kind is None else self.of(kind, value)
         return shown
 
     def cursor(self, place: Place) -> str:
@@ -71,3 +72,24 @@ class Pseudonyms:
 
     def _tag(self, text: str) -> str:
         return self._hmac(f"cursor|{text}".encode())[:12].hex()
+
+
+@cache
+def _kinds(contract: type[Event]) -> Mapping[str, str | None]:
+    """The envelope's fields, and what those that are ids are ids of."""
+    return {name: _kind(name) for name, c in contract.CLASSES.items() if c is FieldClass.ENVELOPE}
+
+
+def _kind(name: str) -> str | None:
+    if name == "referral_id" or not name.endswith("_id"):
+        return None
+    return "person" if name == "new_person_id" else name.removesuffix("_id")
+
+
+@cache
+def _owners(contract: type[Event]) -> Mapping[str, frozenset[FieldClass]]:
+    """The fields that name whoever seals classes of its own, with those classes."""
+    owners: dict[str, frozenset[FieldClass]] = {}
+    for field_class, name in contract.ALSO_KEYED_BY.items():
+        owners[name] = owners.get(name, frozenset()) | {field_class}
+    return owners

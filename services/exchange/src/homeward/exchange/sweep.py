@@ -12,8 +12,8 @@ from homeward.common.contracts import PolicyActivated
 from homeward.common.db import is_transient
 from homeward.common.parts import Parts
 
-from .changes import Judge
 from .decide import PoliciesSuperseded, decide_persons
+from .judge import Judge
 from .store import cases, feeds
 from .store import partners as registry
 

@@ -16,12 +16,12 @@ from homeward.common.problems import Problem
 from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
 
-from ..changes import Judge
 from ..decide import decide_persons
 from ..domain import Partner
 from ..feed import Page, Unsettled, read_page
+from ..judge import Judge
 from ..pseudonyms import Place, Pseudonyms
-from ..store import cases, feeds
+from ..store import cases, feeds, pages
 from ..store import partners as registry
 from .own import Body, TheJudge, TheSettings
 
@@ -89,13 +89,16 @@ async def _page(
     for _ in range(ATTEMPTS):
         try:
             async with parts.transaction(actor.name) as tx:
-                row = await registry.reader(tx.db, actor.organisation)
-                partner = _active(row, tx)
-                if row is not None and partner is not None:
-                    _caught_up(row.caught_up_at, tx, bound)
-                    start = await _place(partner, cursor, row.epoch, tx)
-                    source = parts.settings.public_url
-                    return await read_page(partner, start, limit, tx, judge, source)
+                names = Pseudonyms(await lookup_key(tx), actor.organisation)
+                start = names.place(cursor) if cursor else None
+                stretch = await pages.hold(tx.db, actor.organisation, start.seq if start else 0, limit)
+                partner = _active(stretch.partner if stretch else None, tx)
+                if stretch is not None and partner is not None:
+                    _caught_up(stretch.caught_up_at, tx, bound)
+                    if cursor is not None:
+                        _must_be_here(start, stretch.epoch)
+                    source = f"{parts.settings.public_url}/v1/events"
+                    return await read_page(partner, stretch, names, tx, judge, source)
         except Unsettled as unsettled:
             async with parts.transaction(f"service:{parts.name}") as tx:
                 await cases.lock(tx.db, unsettled.person_ids)
@@ -125,10 +128,8 @@ def _caught_up(at: datetime | None, tx: Tx, bound: float) -> None:
         raise Problem(503, "feed-paused", detail, retry_after=2)
 
 
-async def _place(partner: Partner, cursor: str | None, epoch: int, tx: Tx) -> Place:
-    if cursor is None:
-        return Place(epoch, 0)
-    place = Pseudonyms(await lookup_key(tx), partner.agency).place(cursor)
+def _must_be_here(place: Place | None, epoch: int) -> None:
+    """Whether the cursor was one of this feed's, and of the feed as it is."""
     if place is None:
         error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
         raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
@@ -138,7 +139,6 @@ async def _place(partner: Partner, cursor: str | None, epoch: int, tx: Tx) -> Pl
             "it, and read it from the beginning, without a cursor."
         )
         raise Problem(410, "feed-restored", detail)
-    return place
 
 
 @router.post("/ack")

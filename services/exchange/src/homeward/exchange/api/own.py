@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from homeward.common.http import ServiceParts
 
-from ..changes import Judge
 from ..issuer import Issuer
+from ..judge import Judge
 from ..settings import Settings
 
 

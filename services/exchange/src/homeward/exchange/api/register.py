@@ -29,8 +29,8 @@ from homeward.common.ids import new_id
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
-from ..changes import Judge
 from ..decide import decide_persons
+from ..judge import Judge
 from ..store import cases, register
 from .own import Body, TheJudge
 

@@ -1,7 +1,7 @@
 """Persons, their reports and events, as far as visibility depends on them."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeward.common.contracts import FieldClass, ReportReceived
-
-from ..domain import CaseEvent, CaseFile, Consent, ReportFacts
+from ..domain import Arrival, CaseEvent, CaseFile, Consent, ReportFacts, field_classes
 from .tables import consents, erased, events, persons, referrals, reports, restrictions
 
-_REPORTERS_CLASSES = frozenset(c for c, key in ReportReceived.ALSO_KEYED_BY.items() if key == "reporter_id")
 _EVENT = [c for c in events.c if c.name != "value"]
 
 
@@ -36,14 +33,6 @@ async def revise(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
             .where(any_of(persons.c.person_id, person_ids))
             .values(revision=persons.c.revision + 1)
         )
-
-
-async def hold(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Keep the persons' facts from changing until this transaction ends; their revisions."""
-    if not person_ids:
-        return {}
-    found = await db.execute(_in_order(person_ids).with_for_update(read=True))
-    return {row.person_id: row.revision for row in found}
 
 
 def _in_order(person_ids: Collection[UUID]) -> "sa.Select[tuple[UUID, int]]":
@@ -72,7 +61,7 @@ async def case_files(db: AsyncConnection, person_ids: Collection[UUID]) -> list[
     referred: dict[UUID, list[tuple[str, frozenset[str]]]] = defaultdict(list)
     disclosing = sa.select(referrals).where(any_of(referrals.c.person_id, person_ids), referrals.c.open)
     for row in await db.execute(disclosing):
-        referred[row.person_id].append((row.agency, frozenset(row.classes)))
+        referred[row.person_id].append((row.agency, field_classes(row.classes)))
     found = await db.execute(
         sa.select(persons, erased.c.subject.is_not(None).label("erased"))
         .select_from(persons.outerjoin(erased, erased.c.subject == persons.c.person_id))
@@ -93,32 +82,46 @@ async def case_files(db: AsyncConnection, person_ids: Collection[UUID]) -> list[
     ]
 
 
+_CONSENT = [consents.c[name] for name in Consent._fields]
+
+
 async def _consents_in_force(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, list[Consent]]:
-    theirs = sa.select(consents, consents.c.person_id.label("whose")).where(
+    theirs = sa.select(consents.c.person_id.label("whose"), *_CONSENT).where(
         any_of(consents.c.person_id, person_ids)
     )
-    with_reports = sa.select(consents, reports.c.person_id.label("whose")).where(
+    with_reports = sa.select(reports.c.person_id.label("whose"), *_CONSENT).where(
         consents.c.report_id == reports.c.report_id, any_of(reports.c.person_id, person_ids)
     )
     # Two indexes, one statement: a condition with OR over both tables would read all consents there are.
     in_force = (query.where(consents.c.withdrawn_at.is_(None)) for query in (theirs, with_reports))
     found = await db.execute(sa.union_all(*in_force))
     by_person: dict[UUID, list[Consent]] = defaultdict(list)
-    for row in found:
-        consent = Consent(
-            row.recipient, row.purpose, frozenset(row.classes), row.given_by, row.report_id, row.expires_at
-        )
-        by_person[row.whose].append(consent)
+    for whose, recipient, purpose, classes, *rest in found:
+        by_person[whose].append(Consent(recipient, purpose, field_classes(classes), *rest))
     return by_person
 
 
-async def events_of(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, list[CaseEvent]]:
-    """By person: events in the order they came."""
+async def events_of(
+    db: AsyncConnection, person_ids: Collection[UUID], arrivals: Sequence[Arrival] = ()
+) -> Mapping[UUID, list[CaseEvent]]:
+    """By person: events in the order they came, those that are not kept yet included."""
     by_person: dict[UUID, list[CaseEvent]] = defaultdict(list)
     query = _case_events().where(any_of(events.c.person_id, person_ids))
     for row in await db.execute(query.order_by(events.c.position)):
         by_person[row.person_id].append(_case_event(row))
+    gone = await _erased_among(db, {i for one in arrivals for i in (one.event.report_id, one.reporter_id)})
+    for one in arrivals:
+        if one.person_id is not None:
+            left = one.event.without(report=one.event.report_id in gone, reporter=one.reporter_id in gone)
+            by_person[one.person_id].append(left)
     return by_person
+
+
+async def _erased_among(db: AsyncConnection, subjects: Collection[UUID | None]) -> set[UUID | None]:
+    ids = [subject for subject in subjects if subject is not None]
+    if not ids:
+        return set()
+    return set((await db.execute(sa.select(erased.c.subject).where(any_of(erased.c.subject, ids)))).scalars())
 
 
 async def event(db: AsyncConnection, event_id: UUID) -> tuple[CaseEvent, UUID | None] | None:
@@ -141,32 +144,31 @@ def _case_events() -> "sa.Select[Any]":
 
 
 def _case_event(row: sa.Row[Any]) -> CaseEvent:
-    classes = frozenset(FieldClass(name) for name in row.classes)
-    if row.reporter_erased and row.type == ReportReceived.TYPE:
-        classes -= _REPORTERS_CLASSES
-    return CaseEvent(
+    event = CaseEvent(
         event_id=row.event_id,
         type=row.type,
         report_id=row.report_id,
         addressee=row.addressee,
-        classes=classes,
-        erased=row.report_erased,
+        classes=field_classes(row.classes),
         told=frozenset(row.told),
         traceparent=row.traceparent,
     )
+    return event.without(report=row.report_erased, reporter=row.reporter_erased)
 
 
-async def mark_told(db: AsyncConnection, event_ids: Collection[UUID], agencies: Collection[str]) -> None:
-    """For these agencies a decision about these events is recorded."""
-    if event_ids:
-        await db.execute(
-            sa.text(
-                "UPDATE events SET told = ARRAY("
-                "SELECT DISTINCT unnest(told || CAST(:agencies AS text[])) ORDER BY 1) "
-                "WHERE event_id = ANY(CAST(:events AS uuid[]))"
-            ),
-            {"events": list(event_ids), "agencies": list(agencies)},
-        )
+_TELL = sa.text("""
+    UPDATE events SET told = ARRAY(SELECT DISTINCT unnest(told || CAST(:agencies AS text[])) ORDER BY 1)
+    WHERE event_id = ANY(CAST(:events AS uuid[]))
+""")
+
+
+async def mark_told(db: AsyncConnection, told: Mapping[UUID, Sequence[str]]) -> None:
+    """By event, the agencies for which a decision about it is recorded now."""
+    alike: dict[tuple[str, ...], list[UUID]] = defaultdict(list)
+    for event_id, agencies in told.items():
+        alike[tuple(agencies)].append(event_id)
+    for agencies, event_ids in alike.items():
+        await db.execute(_TELL, {"events": event_ids, "agencies": agencies})
 
 
 async def state_of(db: AsyncConnection, person_id: UUID) -> str | None:

@@ -15,25 +15,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeward.common.contracts import ReportReceived
 from homeward.common.db import copy_in
 
+from ..domain import Arrival, in_order
 from .cases import any_of
+from .many import Rows, insert_new, update
 from .tables import erased, events, persons, referrals, reports
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 async def add_persons(db: AsyncConnection, person_ids: Collection[UUID]) -> None:
     """Make sure they are there."""
-    if person_ids:
-        rows = [{"person_id": person_id} for person_id in sorted(person_ids)]
-        await db.execute(insert(persons).on_conflict_do_nothing(), rows)
+    await insert_new(db, persons, [{"person_id": person_id} for person_id in sorted(person_ids)])
 
 
 async def lock_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> Mapping[UUID, sa.Row[Any]]:
     """Make sure they are there, and take their rows: whom they are about, and by which link."""
     if not report_ids:
         return {}
-    rows = [{"report_id": report_id} for report_id in sorted(report_ids)]
-    await db.execute(insert(reports).on_conflict_do_nothing(), rows)
+    await insert_new(db, reports, [{"report_id": report_id} for report_id in sorted(report_ids)])
     columns = ("report_id", "person_id", "link_epoch", "link_sequence")
     query: sa.Select[Any] = sa.select(*(reports.c[name] for name in columns)).where(
         any_of(reports.c.report_id, report_ids)
@@ -44,19 +41,12 @@ async def lock_reports(db: AsyncConnection, report_ids: Collection[UUID]) -> Map
 
 async def put_facts(db: AsyncConnection, rows: Rows) -> None:
     """What policies ask of reports."""
-    await _update_reports(db, rows, ("reporter_id", "citizenships", "country", "child"))
+    await update(db, reports, "report_id", rows)
 
 
 async def put_links(db: AsyncConnection, rows: Rows) -> None:
-    """Whom reports are about, and give their own events that person."""
-    await _update_reports(db, rows, ("person_id", "link_epoch", "link_sequence"))
-
-
-async def _update_reports(db: AsyncConnection, rows: Rows, columns: Sequence[str]) -> None:
-    if rows:
-        statement = sa.update(reports).where(reports.c.report_id == sa.bindparam("of_report"))
-        given = [{"of_report": row["report_id"], **{name: row[name] for name in columns}} for row in rows]
-        await db.execute(statement.values({name: sa.bindparam(name) for name in columns}), given)
+    """Whom reports are about."""
+    await update(db, reports, "report_id", rows)
 
 
 async def name_persons(db: AsyncConnection, report_ids: Collection[UUID]) -> None:
@@ -74,8 +64,24 @@ async def name_persons(db: AsyncConnection, report_ids: Collection[UUID]) -> Non
         )
 
 
-async def add_events(db: AsyncConnection, rows: Rows) -> None:
-    """Keep case events as they came."""
+async def add_events(
+    db: AsyncConnection, arrivals: Sequence[Arrival], told: Mapping[UUID, Sequence[str]]
+) -> None:
+    """Keep case events as they came; ``told``: the agencies for which a decision was recorded, by event."""
+    rows = [
+        {
+            "event_id": one.event.event_id,
+            "type": one.event.type,
+            "person_id": one.person_id,
+            "report_id": one.event.report_id,
+            "addressee": one.event.addressee,
+            "classes": in_order(one.event.classes),
+            "value": one.value,
+            "traceparent": one.event.traceparent,
+            "told": told.get(one.event.event_id, ()),
+        }
+        for one in arrivals
+    ]
     await copy_in(db, events, rows)
 
 
@@ -115,6 +121,5 @@ async def persons_under(db: AsyncConnection, subjects: Collection[UUID]) -> set[
 
 async def erase(db: AsyncConnection, subjects: Mapping[UUID, datetime]) -> None:
     """Their keys are destroyed, for ever."""
-    if subjects:
-        rows = [{"subject": subject, "erased_at": subjects[subject]} for subject in sorted(subjects)]
-        await db.execute(insert(erased).on_conflict_do_nothing(), rows)
+    rows = [{"subject": subject, "erased_at": subjects[subject]} for subject in sorted(subjects)]
+    await insert_new(db, erased, rows)

@@ -8,15 +8,15 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeward.common.contracts import FieldClass
 from homeward.common.db import copy_in
 
-from ..domain import Live
+from ..domain import Basis, Live, field_classes
+from ..policies import Question
 from .cases import any_of
-from .tables import events, feed, partners, snapshots
+from .many import insert_new
+from .tables import Texts, events, feed, partners, snapshots
 
 RELEASE = "release"
 RETRACTION = "retraction"
@@ -28,12 +28,14 @@ _WHOSE = sa.func.coalesce(events.c.person_id, feed.c.person_id).label("whose")
 """Whom a row's event is about now; ``feed.person_id`` is whom the agency was told it is about."""
 
 
+_HELD = ("agency", "event_id", "release_id", "seq", "generation", "classes", "state", "person_id", "snapshot")
+
+
 async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[tuple[UUID, str], Live]:
     """By (event, agency): the newest release of each event that is about these persons now, with those it
     superseded since the agency had nothing."""
-    columns = ("agency", "event_id", "release_id", "seq", "generation", "classes", "state", "person_id")
     found = await db.execute(
-        sa.select(*(feed.c[name] for name in columns), feed.c.snapshot)
+        sa.select(*(feed.c[name] for name in (*_HELD, *Basis._fields)))
         .select_from(events.join(feed, feed.c.event_id == events.c.event_id))
         .where(any_of(events.c.person_id, person_ids), feed.c.kind == RELEASE)
         .order_by(feed.c.agency, feed.c.seq)
@@ -45,10 +47,11 @@ async def newest_releases(db: AsyncConnection, person_ids: Collection[UUID]) -> 
             release_id=row.release_id,
             seq=row.seq,
             generation=row.generation,
-            classes=frozenset(FieldClass(name) for name in row.classes),
+            classes=field_classes(row.classes),
             withdrawn=row.state == WITHDRAWN,
             person_id=row.person_id,
             snapshot=row.snapshot,
+            basis=Basis(row.case_revision, row.partner_revision, row.policy_digest, row.valid_until),
             before=(*older.before, older) if older and not older.withdrawn else (),
         )
     return newest
@@ -132,67 +135,44 @@ async def restate(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> Non
         )
 
 
-async def stamp(
-    db: AsyncConnection,
-    person_revisions: Mapping[UUID, int],
-    valid_until: Mapping[tuple[UUID, str], datetime | None],
-    partner_revisions: Mapping[str, int],
-    policy_digest: str,
-) -> None:
-    """Confirm live releases of these persons under the revisions they were just decided by."""
-    keys = [(p, a) for p in sorted(person_revisions) for a in sorted(partner_revisions)]
-    await db.execute(
-        sa.text(
-            "UPDATE feed f SET case_revision = d.revision, partner_revision = d.partner_revision, "
-            "policy_digest = :digest, valid_until = d.valid_until "
-            "FROM unnest(CAST(:persons AS uuid[]), CAST(:agencies AS text[]), CAST(:revisions AS int[]), "
-            "CAST(:partner_revisions AS int[]), CAST(:until AS timestamptz[])) "
-            "AS d (person_id, agency, revision, partner_revision, valid_until) "
-            "WHERE f.person_id = d.person_id AND f.agency = d.agency AND f.state = 'live' "
-            "AND (f.case_revision, f.partner_revision, f.policy_digest, f.valid_until) "
-            "IS DISTINCT FROM (d.revision, d.partner_revision, :digest, d.valid_until)"
-        ),
-        {
-            "digest": policy_digest,
-            "persons": [person for person, _ in keys],
-            "agencies": [agency for _, agency in keys],
-            "revisions": [person_revisions[person] for person, _ in keys],
-            "partner_revisions": [partner_revisions[agency] for _, agency in keys],
-            "until": [valid_until.get(key) for key in keys],
-        },
-    )
+_CONFIRM = sa.text("""
+    UPDATE feed f SET case_revision = d.revision, partner_revision = d.partner_revision,
+                      policy_digest = d.digest, valid_until = d.valid_until
+    FROM unnest(CAST(:agencies AS text[]), CAST(:places AS bigint[]), CAST(:revisions AS int[]),
+                CAST(:partner_revisions AS int[]), CAST(:digests AS text[]), CAST(:until AS timestamptz[]))
+         AS d (agency, seq, revision, partner_revision, digest, valid_until)
+    WHERE f.agency = d.agency AND f.seq = d.seq AND f.state = 'live'
+""")
 
 
-async def add_snapshots(db: AsyncConnection, found: Mapping[str, Any]) -> None:
-    """Keep what was asked, once per digest."""
+async def confirm(db: AsyncConnection, found: Sequence[tuple[str, int, Basis]]) -> None:
+    """Note what releases (agency, seq) that stand were just decided by."""
     if found:
-        rows = [{"digest": digest, "snapshot": found[digest]} for digest in sorted(found)]
-        await db.execute(insert(snapshots).on_conflict_do_nothing(), rows)
+        agencies, places, bases = zip(*found, strict=True)
+        revisions, partner_revisions, digests, until = zip(*bases, strict=True)
+        await db.execute(
+            _CONFIRM,
+            {
+                "agencies": agencies,
+                "places": places,
+                "revisions": revisions,
+                "partner_revisions": partner_revisions,
+                "digests": digests,
+                "until": until,
+            },
+        )
 
 
-async def concerned(db: AsyncConnection, agency: str, after: int, limit: int) -> tuple[int, set[UUID]]:
-    """Where the next ``limit`` rows of a feed end, and the persons that those with content are about."""
-    rows = (
-        sa.select(feed.c.seq, feed.c.state, _WHOSE)
-        .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
-        .where(feed.c.agency == agency, feed.c.seq > after)
-        .order_by(feed.c.seq)
-        .limit(limit)
+async def add_snapshots(db: AsyncConnection, asked: Mapping[str, Question]) -> None:
+    """Keep what was asked, once per digest."""
+    if not asked:
+        return
+    there = sa.select(snapshots.c.digest).where(
+        snapshots.c.digest == sa.any_(sa.literal(list(asked), Texts()))
     )
-    found = (await db.execute(rows)).all()
-    return max((row.seq for row in found), default=after), {row.whose for row in found if row.state == LIVE}
-
-
-async def page(db: AsyncConnection, agency: str, after: int, last: int) -> Sequence[sa.Row[Any]]:
-    """The rows of a feed behind ``after``, up to ``last``, each that shows its event with what that holds."""
-    value = sa.case((feed.c.state == LIVE, events.c.value)).label("value")
-    found = await db.execute(
-        sa.select(feed, _WHOSE, events.c.type.label("event_type"), value)
-        .select_from(feed.outerjoin(events, events.c.event_id == feed.c.event_id))
-        .where(feed.c.agency == agency, feed.c.seq > after, feed.c.seq <= last)
-        .order_by(feed.c.seq)
-    )
-    return found.all()
+    new = asked.keys() - set((await db.execute(there)).scalars())
+    rows = [{"digest": digest, "snapshot": asked[digest].snapshot()} for digest in sorted(new)]
+    await insert_new(db, snapshots, rows)
 
 
 async def expired(db: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
@@ -215,19 +195,6 @@ async def reached(db: AsyncConnection, agency: str) -> Any:
     """The end of a feed, and how far its partner has read and acknowledged it."""
     query = sa.select(partners.c.last_seq, partners.c.read_seq, partners.c.acked_seq)
     return (await db.execute(query.where(partners.c.agency == agency))).one()
-
-
-async def mark_read(db: AsyncConnection, agency: str, partner_revision: int, seq: int) -> int | None:
-    """How far a partner has been given its feed; the feed's end, or None if the partner was suspended or
-    changed meanwhile."""
-    marked = await db.execute(
-        sa.update(partners)
-        .where(partners.c.agency == agency, partners.c.revision == partner_revision, ~partners.c.suspended)
-        .values(read_seq=sa.func.greatest(partners.c.read_seq, seq))
-        .returning(partners.c.last_seq)
-    )
-    end: int | None = marked.scalar()
-    return end
 
 
 async def acknowledge(db: AsyncConnection, agency: str, seq: int) -> None:

@@ -8,8 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeward.common.tables import relay_state
-
 from ..domain import Partner
 from .tables import clients, partners, policy_sets, progress, sweeps, used_assertions
 
@@ -46,16 +44,6 @@ async def change(db: AsyncConnection) -> None:
 async def partner(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
     """One partner."""
     return (await db.execute(sa.select(partners).where(partners.c.agency == agency))).first()
-
-
-async def reader(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
-    """A partner who asks for its feed; ``caught_up_at``: all that others had published by then is taken
-    into account (None if nobody has begun to watch); ``epoch``: which feeds these are, since after a
-    restore they are others, of which no cursor of before is a place."""
-    caught_up_at = sa.select(progress.c.caught_up_at).scalar_subquery().label("caught_up_at")
-    epoch = sa.func.coalesce(sa.select(relay_state.c.epoch).scalar_subquery(), 1).label("epoch")
-    found = sa.select(partners, caught_up_at, epoch).where(partners.c.agency == agency)
-    return (await db.execute(found)).first()
 
 
 async def all_partners(db: AsyncConnection) -> Sequence[sa.Row[Any]]:

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from .many import insert_new
 from .tables import consents, reports, restrictions
 
 
 async def add_consents(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep new consents; one that is here already stays as it is."""
-    if rows:
-        await db.execute(insert(consents).on_conflict_do_nothing(), [dict(row) for row in rows])
+    await insert_new(db, consents, rows)
 
 
 async def withdraw_unseen(db: AsyncConnection, row: Mapping[str, Any]) -> None:

@@ -1,12 +1,25 @@
 """The tables of exchange."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from homeward.common.tables import instant, stored_as_it_is
 
 metadata = sa.MetaData()
+
+
+class Texts(sa.types.UserDefinedType[list[str]]):
+    """An array of texts, as the driver takes and gives it; SQLAlchemy's own looks at each of them."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Its SQL."""
+        return "TEXT[]"
+
 
 clients = sa.Table(
     "clients",
@@ -31,8 +44,8 @@ partners = sa.Table(
     Column("kind", Text, nullable=False),
     Column("country", Text, nullable=False),
     Column("data_home", Text, nullable=False),
-    Column("purposes", ARRAY(Text), nullable=False),
-    Column("clearance", ARRAY(Text), nullable=False),
+    Column("purposes", Texts(), nullable=False),
+    Column("clearance", Texts(), nullable=False),
     Column("accredited", Boolean, nullable=False),
     Column("suspended", Boolean, nullable=False, server_default=sa.false()),
     Column("revision", Integer, nullable=False, server_default="1"),
@@ -63,7 +76,7 @@ reports = sa.Table(
     Column("link_epoch", BigInteger),
     Column("link_sequence", BigInteger),
     Column("reporter_id", Uuid, index=True),
-    Column("citizenships", ARRAY(Text)),
+    Column("citizenships", Texts()),
     Column("country", Text),
     Column("child", Boolean),
 )
@@ -79,10 +92,10 @@ events = sa.Table(
     Column("person_id", Uuid, index=True),
     Column("report_id", Uuid, index=True),
     Column("addressee", Text),
-    Column("classes", ARRAY(Text), nullable=False),
+    Column("classes", Texts(), nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("traceparent", Text),
-    Column("told", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("told", Texts(), nullable=False, server_default="{}"),
 )
 """Case events as they came, sealed. ``report_id`` is the report they speak of; a report's own event has
 no person until verification names one. ``told``: the agencies for which a decision was recorded."""
@@ -96,7 +109,7 @@ consents = sa.Table(
     Column("report_id", Uuid, index=True),
     Column("recipient", Text, nullable=False),
     Column("purpose", Text, nullable=False),
-    Column("classes", ARRAY(Text), nullable=False),
+    Column("classes", Texts(), nullable=False),
     Column("given_by", Text, nullable=False),
     instant("obtained_at"),
     instant("expires_at", nullable=True),
@@ -120,7 +133,7 @@ referrals = sa.Table(
     Column("referral_id", Uuid, primary_key=True),
     Column("person_id", Uuid, nullable=False, index=True),
     Column("agency", Text, nullable=False),
-    Column("classes", ARRAY(Text), nullable=False),
+    Column("classes", Texts(), nullable=False),
     Column("open", Boolean, nullable=False),
 )
 """Referrals, and whether what they disclose may still be seen."""
@@ -136,9 +149,9 @@ feed = sa.Table(
     Column("event_id", Uuid),
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("supersedes", Uuid),
-    Column("classes", ARRAY(Text), nullable=False),
-    Column("withheld", ARRAY(Text), nullable=False),
-    Column("policies", ARRAY(Text), nullable=False),
+    Column("classes", Texts(), nullable=False),
+    Column("withheld", Texts(), nullable=False),
+    Column("policies", Texts(), nullable=False),
     Column("snapshot", Text),
     Column("policy_digest", Text),
     Column("case_revision", Integer),
@@ -164,7 +177,7 @@ policy_sets = sa.Table(
     metadata,
     Column("position", BigInteger, sa.Identity(), primary_key=True),
     Column("digest", Text, nullable=False),
-    Column("policies", ARRAY(Text), nullable=False),
+    Column("policies", Texts(), nullable=False),
     instant("activated_at"),
 )
 

@@ -1,0 +1,126 @@
+"""Reading a stretch of a feed: held still, then looked at, then marked as read.
+
+Two statements, since each sees what was committed when it began: by the first one waits for whoever is
+changing what the stretch rests on, by the second one sees what came of it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeward.common.db import driver
+
+from ..domain import Partner
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The next events of a feed behind ``after``, at most ``limit``, held for somebody who reads them."""
+
+    after: int
+    limit: int
+    last: int
+    """The last of them; ``after``, if there is none."""
+    held: frozenset[UUID]
+    """The persons that those with content are said to be about."""
+    partner: Any
+    """Its row in the registry."""
+    caught_up_at: datetime | None
+    """All that others had published by then is taken into account; None if nobody has begun to watch."""
+    epoch: int
+    """Which feed it is, since after a restore it is another one, of which no cursor of before is a place."""
+
+
+_HOLD = sa.text("""
+    WITH stretch AS (
+        SELECT seq, state, person_id FROM feed
+        WHERE agency = :agency AND seq > CAST(:after AS bigint) ORDER BY seq LIMIT :limit
+    ), held AS (
+        SELECT person_id FROM persons
+        WHERE person_id = ANY(ARRAY(SELECT person_id FROM stretch WHERE state = 'live'))
+        ORDER BY person_id FOR SHARE
+    )
+    SELECT (SELECT caught_up_at FROM progress) AS caught_up_at,
+           coalesce((SELECT epoch FROM relay_state), 1) AS epoch,
+           coalesce((SELECT max(seq) FROM stretch), CAST(:after AS bigint)) AS last,
+           ARRAY(SELECT person_id FROM held) AS held, p.*
+    FROM partners p WHERE p.agency = :agency
+""")
+
+
+async def hold(db: AsyncConnection, agency: str, after: int, limit: int) -> Stretch | None:
+    """The facts about the persons that these events are about do not change until this transaction ends.
+    None if there is no such partner."""
+    row = (await db.execute(_HOLD, {"agency": agency, "after": after, "limit": limit})).first()
+    if row is None:
+        return None
+    return Stretch(after, limit, row.last, frozenset(row.held), row, row.caught_up_at, row.epoch)
+
+
+class Shown(NamedTuple):
+    """A row of a feed, as it is to be shown."""
+
+    rests: bool | None
+    """Whether what it shows was decided on what is known now."""
+    whose: UUID
+    """Whom its event is about now."""
+    seq: int
+    kind: str
+    state: str
+    release_id: UUID
+    person_id: UUID
+    at: datetime
+    generation: int
+    supersedes: UUID | None
+    classes: list[str]
+    withheld: list[str]
+    retracted_seq: int | None
+    whole: bool | None
+    event_id: UUID | None
+    event_type: str
+    value: bytes
+    """The sealed event, if the row shows it."""
+
+
+_PAGE = """
+    SELECT f.state <> 'live' OR (
+               f.person_id = coalesce(e.person_id, f.person_id) AND f.case_revision = p.revision
+               AND f.partner_revision = $4 AND f.policy_digest = $5
+               AND (f.valid_until IS NULL OR f.valid_until > $6)
+           ) AS rests,
+           coalesce(e.person_id, f.person_id) AS whose, f.seq, f.kind, f.state, f.release_id, f.person_id,
+           f.at, f.generation, f.supersedes, f.classes, f.withheld, f.retracted_seq, f.whole, f.event_id,
+           e.type AS event_type, CASE WHEN f.state = 'live' THEN e.value END AS value
+    FROM feed f
+    LEFT JOIN events e ON e.event_id = f.event_id
+    LEFT JOIN persons p ON p.person_id = f.person_id
+    WHERE f.agency = $1 AND f.seq > $2 AND f.seq <= $3
+    ORDER BY f.seq
+"""
+
+
+async def page(
+    db: AsyncConnection, partner: Partner, stretch: Stretch, policy_digest: str, now: datetime
+) -> list[Shown]:
+    """The rows of a stretch of the partner's feed."""
+    found = await (await driver(db)).fetch(
+        _PAGE, partner.agency, stretch.after, stretch.last, partner.revision, policy_digest, now
+    )
+    return [Shown(*row) for row in found]
+
+
+_MARK = """
+    UPDATE partners SET read_seq = greatest(read_seq, $3)
+    WHERE agency = $1 AND revision = $2 AND NOT suspended RETURNING last_seq
+"""
+
+
+async def mark_read(db: AsyncConnection, partner: Partner, seq: int) -> int | None:
+    """How far a partner has been given its feed; the feed's end, or None if the partner was suspended or
+    changed meanwhile."""
+    end: int | None = await (await driver(db)).fetchval(_MARK, partner.agency, partner.revision, seq)
+    return end
