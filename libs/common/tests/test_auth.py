@@ -15,9 +15,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from homeward.common import jose
-from homeward.common.auth import Actor, IssuerUnreachable, IssuerVerifier, jwks_over_http
 from homeward.common.jose import TokenRefused
 from homeward.common.parts import Service
+from homeward.common.tokens import Actor, IssuerUnreachable, IssuerVerifier, jwks_over_http
 
 from .asking import in_process, without_database
 from .test_http_errors import check
@@ -178,14 +178,14 @@ async def test_the_right_token_opens(service: Service) -> None:
             assert (await client.get("/v1/notes/x", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic eDp4", "DPoP x"])
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic eDp4", "DPoP", "DPoP "])
 async def test_without_a_token_it_is_401(service: Service, header: str | None) -> None:
     async with in_process(service) as client:
         response = await client.get(
             "/v1/notes/x", headers={"Authorization": header} if header is not None else {}
         )
     check(response, 401, "token-missing")
-    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["www-authenticate"] == 'DPoP algs="Ed25519 EdDSA ES256", Bearer'
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from joserfc.jwk import OKPKey
 from harness.world import World
 from homeward.common import http as faces
 from homeward.common import jose
-from homeward.common.auth import IssuerVerifier
 from homeward.common.logs import JsonLines
 from homeward.common.parts import Service
+from homeward.common.tokens import IssuerVerifier
 from homeward.intake.app import create_service
 from homeward.intake.settings import Settings
 

@@ -101,7 +101,21 @@ idempotency = sa.Table(
 )
 """Answers given to requests that carried an Idempotency-Key, encrypted."""
 
+used_proofs = sa.Table(
+    "used_proofs",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    instant("expires_at"),
+    sa.Index("used_proofs_expired", "expires_at"),
+)
+"""Proofs of possession that came with requests; each is good once, at whichever replica."""
+
 
 def create_runtime_tables(connection: sa.Connection) -> None:
     """The runtime's tables as of the first release."""
     metadata.create_all(connection)
+
+
+def create_used_proofs(connection: sa.Connection) -> None:
+    """What was added since; databases made since have it already."""
+    used_proofs.create(connection, checkfirst=True)

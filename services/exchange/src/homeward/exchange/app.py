@@ -9,10 +9,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from homeward.common import http, jose
-from homeward.common.auth import IssuerVerifier
 from homeward.common.envelope import topics_of
 from homeward.common.main import build_parts
 from homeward.common.parts import Parts, Service
+from homeward.common.tokens import IssuerVerifier
 
 from . import api
 from .changes import Judge
@@ -44,12 +44,12 @@ def create_service(
         issuer_key = jose.read_key(settings.issuer_key_file) if settings.issuer_key_file else jose.new_key()
     issuer = Issuer(settings.public_url, issuer_key, settings.token_seconds)
 
-    async def own_keys() -> dict[str, Any]:
-        return issuer.jwks()
+    async def published() -> dict[str, Any]:
+        return issuer.published(parts.clock().timestamp())
 
-    outside.setdefault("verifier", IssuerVerifier(settings.public_url, own_keys))
+    outside.setdefault("verifier", IssuerVerifier(settings.public_url, published, fresh=0))
     parts = build_parts("exchange", settings, **outside)
-    parts.own.update(judge=judge, issuer=issuer, staff=_staff(settings))
+    parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
     return Service(
         parts,
         routers=api.ROUTERS,
@@ -78,6 +78,8 @@ def _staff(settings: Settings) -> Mapping[str, Mapping[str, Any]] | None:
             jose.key_of(entry["jwk"])
         except (KeyError, TypeError, ValueError, JoseError):
             raise StaffUnusable(f"staff file: {client_id} has no Ed25519 key (JWK)") from None
+        if entry.get("dpop", "required") not in {"required", "optional"}:
+            raise StaffUnusable(f"staff file: {client_id}: dpop is required or optional")
     return staff
 
 
@@ -89,6 +91,13 @@ async def enrol_staff(parts: Parts) -> str | None:
         async with parts.engine.begin() as db:
             await registry.keep_staff(db, staff)
             for client_id, entry in sorted(staff.items()):
-                await registry.put_client(db, client_id, entry["organisation"], entry["role"], entry["jwk"])
+                await registry.put_client(
+                    db,
+                    client_id,
+                    entry["organisation"],
+                    entry["role"],
+                    entry["jwk"],
+                    entry.get("dpop", "required"),
+                )
         parts.own["enrolled"] = True
     return None

@@ -1,18 +1,23 @@
-"""The embedded token issuer: OAuth 2 client credentials with ``private_key_jwt`` (RFC 6749, RFC 7523)."""
+"""The embedded token issuer: OAuth 2 client credentials with ``private_key_jwt`` (RFC 6749, RFC 7523), and
+tokens bound to a key (RFC 9449)."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from homeward.common import jose
+from homeward.common import dpop, jose
 from homeward.common.contracts import ReadDenied
 from homeward.common.ids import new_id
+from homeward.common.keys import expand
+from homeward.common.proofs import use_within
 from homeward.common.tx import Tx
 
 from .domain import ROLE_SCOPES
@@ -20,6 +25,8 @@ from .store import partners as registry
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_ASSERTION_SECONDS = 300
+CLOCKS_APART = 300
+"""Seconds by which a client's clock may differ from ours; each assertion is good once all the same."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Denied:
 _REFUSED = Denied("invalid_client", 401, "The client assertion was refused.")
 _REPLAYED = Denied("invalid_client", 401, "The client assertion was used before.")
 _SUSPENDED = Denied("unauthorized_client", 400, "This partner is suspended.")
+_UNPROVEN = Denied("invalid_dpop_proof", 400, "This client's tokens are bound to a key: send a DPoP proof.")
+_NONCE = Denied("use_dpop_nonce", 400, "Make a proof with the nonce that came in DPoP-Nonce.")
 _SCOPE = Denied("invalid_scope", 400, "A scope asked for is not this client's.")
 
 
@@ -55,17 +64,37 @@ class Issuer:
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["Ed25519", "EdDSA"],
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         }
 
-    def jwks(self) -> dict[str, Any]:
-        """The keys that verify access tokens."""
-        return {"keys": [jose.public_jwk(self.key)]}
+    def published(self, now: float) -> dict[str, Any]:
+        """What whoever checks tokens needs, as :data:`.IssuerSource` says."""
+        return {"keys": [jose.public_jwk(self.key)], "nonces": list(self.nonces(now))}
 
-    async def grant(self, assertion: str, scope: str | None, tx: Tx) -> dict[str, Any] | Denied:
-        """The token answer for a client that proves itself. Its assertion is used up either way."""
+    def nonces(self, now: float) -> tuple[str, ...]:
+        """Those that proofs may carry, the one to give first."""
+        return dpop.nonces_at(self._nonce_secret, now)
+
+    @cached_property
+    def _nonce_secret(self) -> bytes:
+        """All replicas have the same; it is worth nothing to who does not hold a client's key."""
+        return expand(urlsafe_b64decode(f"{self.key.as_dict(private=True)['d']}=="), "dpop nonce")
+
+    async def grant(
+        self, assertion: str, scope: str | None, proofs: Sequence[str], tx: Tx
+    ) -> dict[str, Any] | Denied:
+        """The token answer for a client that proves itself, the token being bound to the key of its DPoP
+        proof, if it sends one. Assertion and proof are used up either way."""
+        proof = self._proof(proofs, tx.now.timestamp())
+        if isinstance(proof, Denied):
+            return proof
         client = await self._authenticate(assertion, tx)
         if isinstance(client, Denied):
             return client
+        if proof is not None and not await use_within(tx.db, proof, tx.now):
+            return Denied("invalid_dpop_proof", 400, "The DPoP proof was used before.")
+        if proof is None and client.dpop == "required":
+            return _UNPROVEN
         allowed = ROLE_SCOPES[client.role]
         wanted = frozenset(scope.split()) if scope is not None and scope.split() else allowed
         if not wanted <= allowed:
@@ -82,13 +111,25 @@ class Issuer:
             "iat": now,
             "exp": now + self.token_seconds,
             "jti": str(new_id()),
+            **({"cnf": {"jkt": proof.jkt}} if proof else {}),
         }
         return {
             "access_token": jose.sign(claims, self.key),
-            "token_type": "Bearer",
+            "token_type": "DPoP" if proof else "Bearer",
             "expires_in": self.token_seconds,
             "scope": claims["scope"],
         }
+
+    def _proof(self, sent: Sequence[str], now: float) -> dpop.Proof | Denied | None:
+        if not sent:
+            return None
+        try:
+            asked = dpop.Asked("POST", f"{self.url}/oauth/token")
+            return dpop.read_proof(sent, asked, nonces=self.nonces(now), now=now)
+        except dpop.NonceWanted:
+            return _NONCE
+        except dpop.ProofRefused as error:
+            return Denied("invalid_dpop_proof", 400, f"The DPoP proof was refused: {error}.")
 
     async def _authenticate(self, assertion: str, tx: Tx) -> Any:
         client_id = _claimed_client(assertion)
@@ -101,7 +142,7 @@ class Issuer:
         # The jti is anybody's text: kept as a hash, it has a length and an alphabet.
         used = f"{client.client_id} {claims['jti']}".encode(errors="surrogatepass")
         jti = hashlib.sha256(used).hexdigest()
-        kept_until = datetime.fromtimestamp(int(claims["exp"]) + 2 * jose.LEEWAY, UTC)
+        kept_until = datetime.fromtimestamp(int(claims["exp"]) + 2 * CLOCKS_APART, UTC)
         if not await registry.use_assertion(tx.db, jti, kept_until, tx.now):
             return _REPLAYED
         if client.suspended:
@@ -114,11 +155,18 @@ class Issuer:
         for audience in (self.url, f"{self.url}/oauth/token"):
             try:
                 key = OKPKey.import_key(client.jwk)
-                claims = jose.verify(assertion, key, now=now, audience=audience, issuer=client.client_id)
+                claims = jose.verify(
+                    assertion,
+                    key,
+                    now=now,
+                    audience=audience,
+                    issuer=client.client_id,
+                    leeway=CLOCKS_APART,
+                )
             except (jose.TokenRefused, JoseError, ValueError, RecursionError):
                 continue
             jti, lifetime = claims.get("jti"), claims["exp"] - now
-            if isinstance(jti, str) and jti and lifetime <= MAX_ASSERTION_SECONDS + jose.LEEWAY:
+            if isinstance(jti, str) and jti and lifetime <= MAX_ASSERTION_SECONDS + CLOCKS_APART:
                 return claims
         return None
 

@@ -17,7 +17,8 @@ class Settings(ServiceSettings):
     """The Ed25519 private key (JWK) that signs access tokens; a fresh one a process without it."""
     staff_file: Path | None = None
     """Clients of the operator's own staff: JSON of
-    ``{client_id: {"organisation": …, "role": …, "jwk": {…}}}``."""
+    ``{client_id: {"organisation": …, "role": …, "jwk": {…}}}``, with ``"dpop": "optional"`` for who cannot
+    prove possession of a key."""
     data_home: str = "THA"
     """The country whose law holds where this deployment stores data (ISO alpha-3). One deployment is
     one jurisdiction's storage."""

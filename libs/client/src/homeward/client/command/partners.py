@@ -34,6 +34,9 @@ def add(
     public_jwk: Annotated[Path | None, typer.Option(help="The partner's own public key (JWK).")] = None,
     data_home: Annotated[str | None, typer.Option(help="Country of its storage; default: its own.")] = None,
     accredited: Annotated[bool, typer.Option(help="Accredited to assist people.")] = False,
+    dpop: Annotated[
+        str, typer.Option(help="optional: it cannot prove possession of a key yet.")
+    ] = "required",
     credentials: As = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +45,7 @@ def add(
         body = {
             "agency": agency, "name": name, "kind": kind, "country": country, "accredited": accredited,
             "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "public_jwk": jwk,
+            "dpop": dpop,
         }  # fmt: skip
         partner = platform.post("/v1/partners", body)
     _show(partner, as_json, out)

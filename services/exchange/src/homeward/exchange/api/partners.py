@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
 Writer = Annotated[Actor, require("partners:write")]
 Change = Literal["registered", "suspended", "resumed", "key-rotated"]
+Dpop = Literal["required", "optional"]
 Kind = Literal[
     "NGO", "LawEnforcement", "HealthServiceOrganisation", "CentralGovernmentOrganisation",
     "LocalGovernmentOrganisation", "ImmigrationService", "LegalService",
@@ -42,6 +43,8 @@ class NewPartner(Body):
     purposes: frozenset[Purpose] = Field(min_length=1)
     clearance: frozenset[FieldClass] = Field(min_length=1)
     accredited: bool = False
+    dpop: Dpop = "required"
+    """Whether its tokens must be bound to a key (RFC 9449); optional only for who cannot do that yet."""
     public_jwk: dict[str, Any]
 
 
@@ -68,6 +71,7 @@ class Partner(BaseModel):
     read_seq: int
     acked_seq: int
     registered_at: datetime
+    dpop: Dpop
 
 
 class Partners(BaseModel):
@@ -87,13 +91,15 @@ async def add(
 
         async def work() -> Partner:
             await registry.change(tx.db)
-            row = body.model_dump(mode="json", exclude={"public_jwk"}) | {
+            row = body.model_dump(mode="json", exclude={"public_jwk", "dpop"}) | {
                 "purposes": sorted(body.purposes),
                 "clearance": sorted(body.clearance),
                 "registered_at": tx.now,
             }
             added = await registry.add_partner(tx.db, row)
-            if not added or not await registry.add_client(tx.db, body.agency, body.agency, "partner", jwk):
+            if not added or not await registry.add_client(
+                tx.db, body.agency, body.agency, "partner", jwk, body.dpop
+            ):
                 raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
             await registry.start_sweep(tx.db, "partner registered")
             return await _changed(body.agency, "registered", tx)

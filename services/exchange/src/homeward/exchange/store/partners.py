@@ -43,9 +43,14 @@ async def change(db: AsyncConnection) -> None:
     await db.execute(sa.text(f"SELECT pg_advisory_xact_lock({_REGISTRY})"))
 
 
+_DPOP = sa.func.coalesce(
+    sa.select(clients.c.dpop).where(clients.c.client_id == partners.c.agency).scalar_subquery(), "required"
+).label("dpop")
+
+
 async def partner(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
     """One partner."""
-    return (await db.execute(sa.select(partners).where(partners.c.agency == agency))).first()
+    return (await db.execute(sa.select(partners, _DPOP).where(partners.c.agency == agency))).first()
 
 
 async def reader(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
@@ -60,7 +65,7 @@ async def reader(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
 
 async def all_partners(db: AsyncConnection) -> Sequence[sa.Row[Any]]:
     """All partners, by id."""
-    return (await db.execute(sa.select(partners).order_by(partners.c.agency))).all()
+    return (await db.execute(sa.select(partners, _DPOP).order_by(partners.c.agency))).all()
 
 
 async def add_partner(db: AsyncConnection, row: Mapping[str, Any]) -> bool:
@@ -91,22 +96,29 @@ async def set_suspended(db: AsyncConnection, agency: str, suspended: bool) -> sa
 
 
 async def add_client(
-    db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any]
+    db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any], dpop: str
 ) -> bool:
     """Let a new client ask for tokens; False if a client or an organisation of that name does already."""
     taken = sa.or_(clients.c.client_id == client_id, clients.c.organisation == organisation)
     if (await db.execute(sa.select(clients.c.client_id).where(taken))).first() is not None:
         return False
     row = {"client_id": client_id, "organisation": organisation, "role": role, "jwk": dict(jwk)}
-    await db.execute(sa.insert(clients).values(row))
+    await db.execute(sa.insert(clients).values(row | {"dpop": dpop}))
     return True
 
 
 async def put_client(
-    db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any]
+    db: AsyncConnection,
+    client_id: str,
+    organisation: str,
+    role: str,
+    jwk: Mapping[str, Any],
+    dpop: str | None = None,
 ) -> None:
-    """Let a client ask for tokens by this key; a key it had before is good no longer."""
+    """Let a client ask for tokens by this key; a key it had before is good no longer. ``dpop`` stays as it
+    was, if not given."""
     row = {"client_id": client_id, "organisation": organisation, "role": role, "jwk": dict(jwk)}
+    row |= {"dpop": dpop} if dpop else {}
     statement = insert(clients).values(row)
     await db.execute(statement.on_conflict_do_update(index_elements=["client_id"], set_=row))
 

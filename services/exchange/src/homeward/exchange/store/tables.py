@@ -15,8 +15,10 @@ clients = sa.Table(
     Column("organisation", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("jwk", JSONB, nullable=False),
+    Column("dpop", Text, nullable=False, server_default="required"),
 )
-"""Who may ask for tokens, by which public key."""
+"""Who may ask for tokens, by which public key, and whether they must be bound to a key (``required``) or
+need not (``optional``)."""
 
 used_assertions = sa.Table(
     "used_assertions", metadata, Column("jti", Text, primary_key=True), instant("expires_at")
