@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from homeward.audit import app as audit
 from homeward.audit.settings import Settings as AuditSettings
 from homeward.audit.signing import LogKeyUnusable
-from homeward.common import http, jose
+from homeward.common import http
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.db import create_engine
 from homeward.common.envelope import topic_of
@@ -60,7 +60,6 @@ class Edition:
 def create_services(secrets: Path, base_url: str, database: Callable[[str], str]) -> list[Service]:
     """All six services over ``database(name)`` URLs and one embedded log, keyring first."""
     broker = PostgresBroker(database(LOG_DATABASE).replace("+asyncpg", ""), partitions=1)
-    issuer_key = jose.read_key(secrets / "issuer.jwk")
 
     async def published() -> dict[str, Any]:
         found: dict[str, Any] = await issuer.parts.own["published"]()
@@ -90,8 +89,11 @@ def create_services(secrets: Path, base_url: str, database: Callable[[str], str]
     of_its_own = keyed("exchange")
     del of_its_own["verifier"]  # the issuer has at hand what it publishes
     issuer = exchange.create_service(
-        ExchangeSettings(**common("exchange"), staff_file=secrets / "staff.json"),
-        issuer_key=issuer_key,
+        ExchangeSettings(
+            **common("exchange"),
+            issuer_key_file=secrets / "issuer.jwk",
+            staff_file=secrets / "staff.json",
+        ),
         **of_its_own,
     )
     return [

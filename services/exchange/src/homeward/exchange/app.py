@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
 
 from homeward.common import http, jose
 from homeward.common.envelope import topics_of
@@ -20,6 +19,7 @@ from .consumers import CONSUMERS, finishing, prepare
 from .domain import ROLE_SCOPES
 from .freshness import Watch
 from .issuer import Issuer
+from .issuer_keys import read_issuer_keys
 from .policies import PolicySet
 from .restores import RESTORES
 from .settings import Settings
@@ -34,15 +34,15 @@ class StaffUnusable(Exception):
 def create_service(
     settings: Settings,
     *,
-    issuer_key: OKPKey | None = None,
     policies: PolicySet | None = None,
     **outside: Any,
 ) -> Service:
-    """The service; ``outside`` as for :func:`.build_parts`. PoliciesRefused, StaffUnusable."""
+    """The service; ``outside`` as for :func:`.build_parts`. PoliciesRefused, StaffUnusable,
+    SecretUnusable."""
     judge = Judge(policies or PolicySet.packaged(), settings.data_home)
-    if issuer_key is None:
-        issuer_key = jose.read_key(settings.issuer_key_file) if settings.issuer_key_file else jose.new_key()
-    issuer = Issuer(settings.public_url, issuer_key, settings.token_seconds)
+    key_file = settings.issuer_key_file
+    keys = read_issuer_keys(key_file) if key_file else (jose.new_key(),)
+    issuer = Issuer(settings.public_url, keys, settings.token_seconds)
 
     async def published() -> dict[str, Any]:
         return issuer.published(parts.clock().timestamp())

@@ -51,7 +51,8 @@ class Issuer:
     """Signs access tokens."""
 
     url: str
-    key: OKPKey
+    keys: tuple[OKPKey, ...]
+    """The first signs; the others are published as well, while the key is being changed."""
     token_seconds: int = 300
 
     def metadata(self) -> dict[str, Any]:
@@ -69,16 +70,18 @@ class Issuer:
 
     def published(self, now: float) -> dict[str, Any]:
         """What whoever checks tokens needs, as :data:`.IssuerSource` says."""
-        return {"keys": [jose.public_jwk(self.key)], "nonces": list(self.nonces(now))}
+        return {"keys": [jose.public_jwk(key) for key in self.keys], "nonces": list(self.nonces(now))}
 
     def nonces(self, now: float) -> tuple[str, ...]:
-        """Those that proofs may carry, the one to give first."""
-        return dpop.nonces_at(self._nonce_secret, now)
+        """Those that proofs may carry, the one to give first; replicas that sign by another of the keys
+        give others."""
+        return tuple(nonce for secret in self._nonce_secrets for nonce in dpop.nonces_at(secret, now))
 
     @cached_property
-    def _nonce_secret(self) -> bytes:
-        """All replicas have the same; it is worth nothing to who does not hold a client's key."""
-        return expand(urlsafe_b64decode(f"{self.key.as_dict(private=True)['d']}=="), "dpop nonce")
+    def _nonce_secrets(self) -> list[bytes]:
+        """All replicas have the same; they are worth nothing to who does not hold a client's key."""
+        private = [key.as_dict(private=True)["d"] for key in self.keys]
+        return [expand(urlsafe_b64decode(f"{d}=="), "dpop nonce") for d in private]
 
     async def grant(
         self, assertion: str, scope: str | None, proofs: Sequence[str], tx: Tx
@@ -114,7 +117,7 @@ class Issuer:
             **({"cnf": {"jkt": proof.jkt}} if proof else {}),
         }
         return {
-            "access_token": jose.sign(claims, self.key),
+            "access_token": jose.sign(claims, self.keys[0]),
             "token_type": "DPoP" if proof else "Bearer",
             "expires_in": self.token_seconds,
             "scope": claims["scope"],
