@@ -39,7 +39,7 @@ async def opens(token: str, at: Issuer) -> bool:
     """Whether a service that asks this process for what is published takes the token."""
 
     async def published() -> dict[str, Any]:
-        return at.published(NOW)
+        return at.standing(NOW)
 
     try:
         await IssuerVerifier(URL, published, now=lambda: NOW).verify(token)
@@ -74,7 +74,7 @@ async def test_a_former_key_opens_nothing_once_it_is_gone(path: Path) -> None:
 
 def test_only_public_halves_are_published(path: Path) -> None:
     take_step(path)
-    keys = started(path).published(NOW)["keys"]
+    keys = started(path).standing(NOW)["keys"]
     assert len(keys) == len({key["kid"] for key in keys}) == 2
     assert all("d" not in key for key in keys)
 

@@ -39,6 +39,11 @@ def key_of(jwk: Mapping[str, Any]) -> OKPKey:
     return with_kid(OKPKey.import_key(dict(jwk)))
 
 
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """A key's name (RFC 7638); JoseError or ValueError if it is no key."""
+    return OKPKey.import_key(dict(jwk)).thumbprint()
+
+
 def read_key(path: Path) -> OKPKey:
     """A private JWK from a file; SecretUnusable if it is none, or others may read it."""
     try:

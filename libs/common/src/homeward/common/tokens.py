@@ -13,8 +13,10 @@ from . import jose
 
 FRESH_SECONDS = 2.0
 """How old what the issuer published may be before it is asked for again, beside the requests."""
+OLD_SECONDS = 5.0
+"""How old it may be while the issuer answers: a key can have been revoked since."""
 STALE_SECONDS = 30.0
-"""How old it may be at most: a key can have been revoked since."""
+"""How old it may be while the issuer does not answer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def jwks_over_http(url: str) -> IssuerSource:
     """Fetch it from ``url``."""
 
     async def fetch() -> dict[str, Any]:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
             response = await client.get(url)
             response.raise_for_status()
             keys: dict[str, Any] = response.json()
@@ -102,7 +104,8 @@ class Published:
 
 class IssuerVerifier:
     """Verifies tokens by what the issuer publishes, which is asked for again every ``fresh`` seconds, beside
-    the requests. Where it is older than half a minute nobody is let in. With ``fresh`` 0 it is asked for by
+    the requests; who comes after a longer quiet waits for it. Where it is older than half a minute nobody
+    is let in. With ``fresh`` 0 it is asked for by
     every request: that is for the issuer itself, which has it at hand."""
 
     def __init__(
@@ -142,8 +145,13 @@ class IssuerVerifier:
         if not self._fresh:
             return await self._ask()
         age = self._now() - self._fetched
-        if age > STALE_SECONDS:
-            return await self._fetch()
+        if age > OLD_SECONDS:
+            try:
+                return await self._fetch()
+            except IssuerUnreachable:
+                if age > STALE_SECONDS:
+                    raise
+                return self._last
         if age >= self._fresh and self._now() - self._failed >= 1:
             self._begin()  # and nobody waits for it
         return self._last

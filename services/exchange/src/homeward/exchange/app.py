@@ -23,7 +23,7 @@ from .issuer_keys import read_issuer_keys
 from .policies import PolicySet
 from .restores import RESTORES
 from .settings import Settings
-from .store import partners as registry
+from .store import clients as registry
 from .sweep import Sweeper
 
 
@@ -45,9 +45,13 @@ def create_service(
     issuer = Issuer(settings.public_url, keys, settings.token_seconds)
 
     async def published() -> dict[str, Any]:
-        return issuer.published(parts.clock().timestamp())
+        return await issuer.published(parts.engine, parts.clock())
 
-    outside.setdefault("verifier", IssuerVerifier(settings.public_url, published, fresh=0))
+    async def published_here() -> dict[str, Any]:
+        # A suspended partner is refused by its feed, which records that.
+        return await published() | {"suspended": []}
+
+    outside.setdefault("verifier", IssuerVerifier(settings.public_url, published_here, fresh=0))
     parts = build_parts("exchange", settings, **outside)
     parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
     return Service(
@@ -89,15 +93,11 @@ async def enrol_staff(parts: Parts) -> str | None:
     staff: Mapping[str, Mapping[str, Any]] | None = parts.own["staff"]
     if staff is not None and not parts.own.get("enrolled"):
         async with parts.engine.begin() as db:
-            await registry.keep_staff(db, staff)
+            now = parts.clock()
+            await registry.keep_staff(db, staff, now)
             for client_id, entry in sorted(staff.items()):
-                await registry.put_client(
-                    db,
-                    client_id,
-                    entry["organisation"],
-                    entry["role"],
-                    entry["jwk"],
-                    entry.get("dpop", "required"),
-                )
+                dpop = entry.get("dpop", "required")
+                await registry.put_client(db, client_id, entry["organisation"], entry["role"], dpop)
+                await registry.put_key(db, client_id, jose.thumbprint(entry["jwk"]), entry["jwk"], now)
         parts.own["enrolled"] = True
     return None

@@ -6,12 +6,13 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from homeward.common import dpop, jose
 from homeward.common.contracts import ReadDenied
@@ -21,7 +22,7 @@ from homeward.common.proofs import use_within
 from homeward.common.tx import Tx
 
 from .domain import ROLE_SCOPES
-from .store import partners as registry
+from .store import clients as registry
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_ASSERTION_SECONDS = 300
@@ -68,8 +69,15 @@ class Issuer:
             "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         }
 
-    def published(self, now: float) -> dict[str, Any]:
+    async def published(self, engine: AsyncEngine, now: datetime) -> dict[str, Any]:
         """What whoever checks tokens needs, as :data:`.IssuerSource` says."""
+        ended = now - timedelta(seconds=self.token_seconds + 2 * jose.LEEWAY)
+        async with engine.connect() as db:
+            revoked, suspended = await registry.refused_keys(db, ended)
+        return self.standing(now.timestamp()) | {"revoked": revoked, "suspended": suspended}
+
+    def standing(self, now: float) -> dict[str, Any]:
+        """What is published whoever the clients are."""
         return {"keys": [jose.public_jwk(key) for key in self.keys], "nonces": list(self.nonces(now))}
 
     def nonces(self, now: float) -> tuple[str, ...]:
@@ -91,9 +99,10 @@ class Issuer:
         proof = self._proof(proofs, tx.now.timestamp())
         if isinstance(proof, Denied):
             return proof
-        client = await self._authenticate(assertion, tx)
-        if isinstance(client, Denied):
-            return client
+        authenticated = await self._authenticate(assertion, tx)
+        if isinstance(authenticated, Denied):
+            return authenticated
+        client, key = authenticated
         if proof is not None and not await use_within(tx.db, proof, tx.now):
             return Denied("invalid_dpop_proof", 400, "The DPoP proof was used before.")
         if proof is None and client.dpop == "required":
@@ -114,6 +123,7 @@ class Issuer:
             "iat": now,
             "exp": now + self.token_seconds,
             "jti": str(new_id()),
+            "key": key,
             **({"cnf": {"jkt": proof.jkt}} if proof else {}),
         }
         return {
@@ -134,13 +144,17 @@ class Issuer:
         except dpop.ProofRefused as error:
             return Denied("invalid_dpop_proof", 400, f"The DPoP proof was refused: {error}.")
 
-    async def _authenticate(self, assertion: str, tx: Tx) -> Any:
+    async def _authenticate(self, assertion: str, tx: Tx) -> tuple[Any, str] | Denied:
+        """The client, and the thumbprint of the key by which it proved itself."""
         client_id = _claimed_client(assertion)
         client = await registry.client(tx.db, client_id) if client_id else None
         if client is None:
             return _REFUSED
-        claims = self._verified(assertion, client, int(tx.now.timestamp()))
-        if claims is None:
+        for key in await registry.good_keys(tx.db, client.client_id, tx.now):
+            claims = self._verified(assertion, client.client_id, key.jwk, int(tx.now.timestamp()))
+            if claims is not None:
+                break
+        else:
             return _REFUSED
         # The jti is anybody's text: kept as a hash, it has a length and an alphabet.
         used = f"{client.client_id} {claims['jti']}".encode(errors="surrogatepass")
@@ -151,27 +165,32 @@ class Issuer:
         if client.suspended:
             tx.emit(ReadDenied(agency=client.organisation, problem="partner-suspended"))
             return _SUSPENDED
-        return client
+        return client, key.kid
 
-    def _verified(self, assertion: str, client: Any, now: int) -> Mapping[str, Any] | None:
-        """The claims of an assertion by ``client`` for us (RFC 7523 §3: issuer or token endpoint)."""
+    def _verified(
+        self, assertion: str, client_id: str, jwk: Mapping[str, Any], now: int
+    ) -> Mapping[str, Any] | None:
+        """The claims of an assertion by the client for us (RFC 7523 §3: issuer or token endpoint)."""
         for audience in (self.url, f"{self.url}/oauth/token"):
-            try:
-                key = OKPKey.import_key(client.jwk)
-                claims = jose.verify(
-                    assertion,
-                    key,
-                    now=now,
-                    audience=audience,
-                    issuer=client.client_id,
-                    leeway=CLOCKS_APART,
-                )
-            except (jose.TokenRefused, JoseError, ValueError, RecursionError):
-                continue
-            jti, lifetime = claims.get("jti"), claims["exp"] - now
-            if isinstance(jti, str) and jti and lifetime <= MAX_ASSERTION_SECONDS + CLOCKS_APART:
+            claims = claims_by(jwk, assertion, client_id, audience, now)
+            if claims is not None and isinstance(claims.get("jti"), str) and claims["jti"]:
                 return claims
         return None
+
+
+def claims_by(
+    jwk: Mapping[str, Any], assertion: str, client_id: str, audience: str, now: int
+) -> Mapping[str, Any] | None:
+    """What a client says, signed by a key of its own, for ``audience`` and for minutes; None if it does
+    not say it so."""
+    try:
+        key = OKPKey.import_key(dict(jwk))
+        claims = jose.verify(
+            assertion, key, now=now, audience=audience, issuer=client_id, leeway=CLOCKS_APART
+        )
+    except (jose.TokenRefused, JoseError, ValueError, RecursionError):
+        return None
+    return claims if claims["exp"] - now <= MAX_ASSERTION_SECONDS + CLOCKS_APART else None
 
 
 def _claimed_client(assertion: str) -> str | None:

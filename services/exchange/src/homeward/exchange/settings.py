@@ -25,6 +25,8 @@ class Settings(ServiceSettings):
     max_requests: int = Field(default=256, ge=1)
     """Partners that wait for their feed to grow are requests under way, and do nothing meanwhile."""
     token_seconds: int = 300
+    key_overlap_seconds: int = Field(default=604_800, ge=0)
+    """How long a partner's key stays good after the partner has put another in its place."""
     feed_pause_seconds: float = 30
     """How far exchange may be behind what others published before feeds pause (503): they could show
     what has been revoked meanwhile."""

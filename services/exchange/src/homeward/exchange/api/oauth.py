@@ -86,8 +86,9 @@ async def _form(request: Request) -> dict[str, str] | None:
 
 @router.get("/oauth/jwks")
 async def jwks(issuer: TheIssuer, parts: ServiceParts) -> dict[str, Any]:
-    """The keys that verify access tokens (RFC 7517), and the nonces that proofs may carry."""
-    return issuer.published(parts.clock().timestamp())
+    """The keys that verify access tokens (RFC 7517), the nonces that proofs may carry, and the clients'
+    keys (by thumbprint) whose tokens are refused."""
+    return await issuer.published(parts.engine, parts.clock())
 
 
 @router.get("/.well-known/oauth-authorization-server")

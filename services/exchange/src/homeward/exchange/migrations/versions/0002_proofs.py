@@ -1,8 +1,11 @@
-"""Proofs of possession that were used, and who need not make any."""
+"""Proofs of possession that were used, who need not make any, and several keys a client."""
 
+import sqlalchemy as sa
 from alembic import op
 
+from homeward.common import jose
 from homeward.common.tables import create_used_proofs
+from homeward.exchange.store.tables import client_keys
 
 revision = "0002"
 down_revision = "0001"
@@ -12,12 +15,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Add them; whoever could ask for tokens before need not prove possession until told to."""
-    create_used_proofs(op.get_bind())
-    op.execute("ALTER TABLE clients ADD COLUMN IF NOT EXISTS dpop text NOT NULL DEFAULT 'optional'")
+    db = op.get_bind()
+    create_used_proofs(db)
+    client_keys.create(db, checkfirst=True)
+    if "jwk" not in {column["name"] for column in sa.inspect(db).get_columns("clients")}:
+        return
+    op.execute("ALTER TABLE clients ADD dpop text NOT NULL DEFAULT 'optional'")
     op.execute("ALTER TABLE clients ALTER dpop SET DEFAULT 'required'")
+    for client_id, jwk in db.execute(sa.text("SELECT client_id, jwk FROM clients")).all():
+        row = {"client_id": client_id, "kid": jose.thumbprint(jwk), "jwk": jwk, "since": sa.func.now()}
+        db.execute(sa.insert(client_keys).values(row))
+    op.drop_column("clients", "jwk")
 
 
 def downgrade() -> None:
-    """Forget them."""
-    op.drop_column("clients", "dpop")
-    op.drop_table("used_proofs")
+    """There is no way back: a client may have several keys."""
+    raise NotImplementedError
