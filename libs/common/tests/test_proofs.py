@@ -146,10 +146,10 @@ async def test_a_proof_that_could_not_be_kept_opens_nothing(world: World, servic
 async def test_what_was_used_is_forgotten_once_it_is_too_old_to_be_taken(
     world: World, service: Service
 ) -> None:
-    used, now = service.parts.used_proofs, world.now
+    arrivals, now = service.parts.arrivals, world.now
     for number in range(255):
-        assert await used.use(Proof("k", str(number), "n"), now)
+        assert (await arrivals.note(Proof("k", str(number), "n"), None, now)).fresh
     world.pass_time(seconds=dpop.KEPT + 1)
-    assert await used.use(Proof("k", "last", "n"), world.now)
+    assert (await arrivals.note(Proof("k", "last", "n"), None, world.now)).fresh
     [row] = await world.execute(service, "SELECT count(*) AS kept FROM used_proofs")
     assert row.kept == 1

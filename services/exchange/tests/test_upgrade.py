@@ -14,7 +14,7 @@ from homeward.exchange.settings import Settings
 
 # What the second revision changed, as the first had it.
 FIRST = (
-    "DROP TABLE client_keys", "DROP TABLE used_proofs", "ALTER TABLE clients DROP dpop",
+    "DROP TABLE client_keys", "DROP TABLE used_proofs, quotas", "ALTER TABLE clients DROP dpop",
     "ALTER TABLE clients ADD jwk jsonb", "UPDATE alembic_version SET version_num = '0001'",
 )  # fmt: skip
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, NoReturn
 from fastapi import Depends, Request
 
 from . import dpop, jose
+from .arrivals import Arrivals, Quota
 from .problems import Problem
-from .proofs import UsedProofs
 from .tokens import Actor, Binding, IssuerUnreachable, Suspended, TokenVerifier
 
 __all__ = ["Actor", "authenticated", "require"]
@@ -18,7 +18,8 @@ EITHER = f"DPoP {_ALGS}, Bearer"
 
 async def authenticated(request: Request) -> Actor:
     """The actor of a request; 401 without a good token and, where it is bound to a key, a good proof; 403
-    while its organisation is suspended; 503 when the issuer cannot be reached."""
+    while its organisation is suspended; 429 for a partner who has asked enough this minute; 503 when the
+    issuer cannot be reached."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() not in {"bearer", "dpop"} or not token:
         raise Problem(401, "token-missing", "This request needs an access token.", authenticate=EITHER)
@@ -35,37 +36,59 @@ async def authenticated(request: Request) -> Actor:
         ) from None
     if (scheme.lower() == "dpop") is (actor.binding is None):
         _refuse(scheme, "bound_token" if actor.binding else "unbound_token")
-    if actor.binding is not None:
-        await _prove(request, token, actor.binding)
+    proof = _proof(request, token, actor.binding) if actor.binding is not None else None
+    await _arrive(request, actor, proof)
     return actor
 
 
-async def _prove(request: Request, token: str, binding: Binding) -> None:
-    """401 without a proof for this very request, by the key that the token is bound to, not used before."""
+def _proof(request: Request, token: str, binding: Binding) -> dpop.Proof:
+    """The proof for this very request by the key that the token is bound to; 401 without."""
     parts = request.app.state.parts
     asked = dpop.Asked(request.method, parts.settings.public_url + request.scope["path"], token)
-    sent, now = request.headers.getlist("dpop"), parts.clock()
-    used: UsedProofs = parts.used_proofs
+    sent, now = request.headers.getlist("dpop"), parts.clock().timestamp()
     try:
-        proof = dpop.read_proof(sent, asked, nonces=binding.nonces, now=now.timestamp())
+        proof = dpop.read_proof(sent, asked, nonces=binding.nonces, now=now)
         if proof.jkt != binding.jkt:
             raise dpop.ProofRefused("made by another key")
-        if not await used.use(proof, now):
-            raise dpop.ProofRefused("used before")
     except dpop.ProofRefused as error:
-        wanted = isinstance(error, dpop.NonceWanted)
-        code = "use_dpop_nonce" if wanted else "invalid_dpop_proof"
-        problem = Problem(
-            401,
-            "nonce-wanted" if wanted else "proof-refused",
-            f"The proof of possession (DPoP) was refused: {error}.",
-            authenticate=f'DPoP error="{code}", error_description="{error}", {_ALGS}',
-        )
-        if binding.nonces:
-            problem.headers["DPoP-Nonce"] = binding.nonces[0]
-        raise problem from None
+        raise _unproven(error, binding) from None
     if binding.nonces and proof.nonce != binding.nonces[0]:
         add_header(request, "DPoP-Nonce", binding.nonces[0])
+    return proof
+
+
+async def _arrive(request: Request, actor: Actor, proof: dpop.Proof | None) -> None:
+    """401 for a proof that was used before, 429 for a partner who has asked enough this minute."""
+    parts = request.app.state.parts
+    arrivals: Arrivals = parts.arrivals
+    limit: int = parts.settings.partner_requests_per_minute
+    counted = limit > 0 and actor.role == "partner"
+    now = parts.clock()
+    arrived = await arrivals.note(proof, actor.client_id if counted else None, now)
+    if not arrived.fresh and actor.binding is not None:
+        raise _unproven(dpop.ProofRefused("used before"), actor.binding)
+    if not counted:
+        return
+    quota = Quota(limit, arrived.used, now.timestamp())
+    for name, value in quota.headers().items():
+        add_header(request, name, value)
+    if quota.used > quota.limit:
+        detail = f"This partner has made {limit} requests this minute."
+        raise Problem(429, "quota-exceeded", detail, retry_after=quota.resets_in)
+
+
+def _unproven(error: dpop.ProofRefused, binding: Binding) -> Problem:
+    wanted = isinstance(error, dpop.NonceWanted)
+    code = "use_dpop_nonce" if wanted else "invalid_dpop_proof"
+    problem = Problem(
+        401,
+        "nonce-wanted" if wanted else "proof-refused",
+        f"The proof of possession (DPoP) was refused: {error}.",
+        authenticate=f'DPoP error="{code}", error_description="{error}", {_ALGS}',
+    )
+    if binding.nonces:
+        problem.headers["DPoP-Nonce"] = binding.nonces[0]
+    return problem
 
 
 def add_header(request: Request, name: str, value: str) -> None:

@@ -1,6 +1,6 @@
 """Proof of possession (RFC 9449): a request by a token bound to a key comes with a proof, signed by that
 key, that names the request and a nonce of ours. Checking one is pure; that each is good once is
-:mod:`.proofs`' part.
+:mod:`.arrivals`' part.
 
 Whether a proof is fresh is told by its nonce alone, so the client's clock may be wrong by any amount.
 """

@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .arrivals import Arrivals
 from .broker import Broker
 from .clock import Clock, utc_now
 from .contracts import Event
 from .keys import CachedKeyring
-from .proofs import UsedProofs
 from .settings import ServiceSettings
 from .tokens import TokenVerifier
 from .tx import Incoming, Tx
@@ -37,7 +37,7 @@ class Parts:
     """What one service alone has (a signing key, a policy set), by name."""
 
     def __post_init__(self) -> None:
-        self.used_proofs = UsedProofs(self.engine)
+        self.arrivals = Arrivals(self.engine)
 
     @asynccontextmanager
     async def transaction(self, actor: str) -> AsyncIterator[Tx]:

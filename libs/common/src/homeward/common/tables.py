@@ -110,12 +110,21 @@ used_proofs = sa.Table(
 )
 """Proofs of possession that came with requests; each is good once, at whichever replica."""
 
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("window_number", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+)
+"""How many requests a partner has made in the newest minute, at all replicas together."""
+
 
 def create_runtime_tables(connection: sa.Connection) -> None:
     """The runtime's tables as of the first release."""
     metadata.create_all(connection)
 
 
-def create_used_proofs(connection: sa.Connection) -> None:
+def create_arrival_tables(connection: sa.Connection) -> None:
     """What was added since; databases made since have it already."""
-    used_proofs.create(connection, checkfirst=True)
+    metadata.create_all(connection, [used_proofs, quotas])

@@ -15,10 +15,10 @@ from joserfc.jwk import OKPKey
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from homeward.common import dpop, jose
+from homeward.common.arrivals import use_within
 from homeward.common.contracts import ReadDenied
 from homeward.common.ids import new_id
 from homeward.common.keys import expand
-from homeward.common.proofs import use_within
 from homeward.common.tx import Tx
 
 from .domain import ROLE_SCOPES

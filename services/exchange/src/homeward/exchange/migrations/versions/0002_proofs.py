@@ -1,10 +1,11 @@
-"""Proofs of possession that were used, who need not make any, and several keys a client."""
+"""Proofs of possession that were used, partners' requests by the minute, who need not make any proofs, and
+several keys a client."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from homeward.common import jose
-from homeward.common.tables import create_used_proofs
+from homeward.common.tables import create_arrival_tables
 from homeward.exchange.store.tables import client_keys
 
 revision = "0002"
@@ -16,7 +17,7 @@ depends_on = None
 def upgrade() -> None:
     """Add them; whoever could ask for tokens before need not prove possession until told to."""
     db = op.get_bind()
-    create_used_proofs(db)
+    create_arrival_tables(db)
     client_keys.create(db, checkfirst=True)
     if "jwk" not in {column["name"] for column in sa.inspect(db).get_columns("clients")}:
         return
