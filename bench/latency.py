@@ -50,18 +50,18 @@ def measure(ground: Ground) -> dict[str, Any]:
         with Session(Credentials.read(folder / "credentials" / "operator.json")) as operator:
             partner = PartnerFeed.register(PARTNERS[-1], operator, folder).session
         with Session(Credentials.read(folder / "credentials" / "caseworker.json")) as sender, partner:
-            watched = _Watched(platform, sender.token(), partner.token())
+            watched = _Watched(platform, sender, partner)
             asyncio.run(watched.run(5, "warm"))
             asyncio.run(watched.run(5 if ground.quick else 20, "measured"))
     return watched.summary()
 
 
 class _Watched:
-    def __init__(self, platform: Platform, sender: str, partner: str) -> None:
+    def __init__(self, platform: Platform, sender: Session, partner: Session) -> None:
         self._intake = platform.url_of(("intake", "serve"))
         self._exchange = platform.url_of(("exchange", "serve"))
-        self._sender = [("Authorization", f"Bearer {sender}"), ("Content-Type", "application/json")]
-        self._partner = {"Authorization": f"Bearer {partner}"}
+        self._sender = sender
+        self._partner = partner
         self._accepted: dict[str, float] = {}
         self._readable: dict[str, float] = {}
         self._cursor: str | None = None
@@ -84,19 +84,23 @@ class _Watched:
 
     async def _send(self, client: httpcore.AsyncConnectionPool, name: str) -> None:
         report = {"full_name": name, "consents": [CONSENTS[-1]], "narrative": "Seen. " * 20}
+        headers: list[tuple[bytes | str, bytes | str]] = [("Content-Type", "application/json")]
+        headers += self._sender.headers("POST", "/v1/reports").items()
         answer = await client.request(
-            "POST", f"{self._intake}/v1/reports", headers=self._sender, content=json.dumps(report).encode()
+            "POST", f"{self._intake}/v1/reports", headers=headers, content=json.dumps(report).encode()
         )
         if answer.status == 201:
             self._accepted[name] = asyncio.get_running_loop().time()
 
     async def _read(self, sent: asyncio.Event) -> None:
         loop, quiet_since = asyncio.get_running_loop(), 0.0
-        async with httpx.AsyncClient(headers=self._partner, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             while True:
                 place = {"cursor": self._cursor} if self._cursor else {}
                 answer = await client.get(
-                    f"{self._exchange}/v1/events", params={**place, "limit": 500, "wait": 1}
+                    f"{self._exchange}/v1/events",
+                    params={**place, "limit": 500, "wait": 1},
+                    headers=self._partner.headers("GET", "/v1/events"),
                 )
                 if answer.status_code == 503:  # paused, while exchange is far behind
                     await asyncio.sleep(0.2)

@@ -29,8 +29,9 @@ for service in intake verification referral exchange audit keyring; do
   [ "$service" = keyring ] || give "$all/$service.jwk" $service_user "/secrets/$service/service.jwk"
 done
 for name in kek services.json; do give "$all/$name" $service_user "/secrets/keyring/$name"; done
-# During a rotation there are two key-encryption keys.
-if [ -e "$all/kek.next" ]; then give "$all/kek.next" $service_user /secrets/keyring/kek.next
-else rm -f /secrets/keyring/kek.next; fi
 for name in issuer.jwk staff.json; do give "$all/$name" $service_user "/secrets/exchange/$name"; done
+# give_if_there SOURCE TARGET: keys that are there only while one is being changed
+give_if_there() { if [ -e "$1" ]; then give "$1" $service_user "$2"; else rm -f "$2"; fi; }
+give_if_there "$all/kek.next" /secrets/keyring/kek.next
+for name in issuer.jwk.next issuer.jwk.retiring; do give_if_there "$all/$name" "/secrets/exchange/$name"; done
 give "$all/log.seed" $service_user /secrets/audit/log.seed

@@ -14,7 +14,11 @@ secret() {
 for service in intake verification referral; do
   secret $service --from-file=service.jwk=$service.jwk
 done
-secret exchange --from-file=service.jwk=exchange.jwk --from-file=issuer.jwk --from-file=staff.json
+# While the issuer's key is being changed there are two or three.
+others=; for name in issuer.jwk.next issuer.jwk.retiring; do
+  [ ! -e $name ] || others="$others --from-file=$name"
+done
+secret exchange --from-file=service.jwk=exchange.jwk --from-file=issuer.jwk $others --from-file=staff.json
 secret audit --from-file=service.jwk=audit.jwk --from-file=log.seed
 # During a rotation there are two key-encryption keys.
 next=; [ ! -e kek.next ] || next=--from-file=kek.next

@@ -20,6 +20,7 @@ import yaml
 
 from homeward.common.main import consume_loops
 from homeward.common.parts import Service
+from homeward.exchange.issuer_keys import take_step
 
 BASE = Path(__file__).parents[2] / "deploy/k8s/base"
 PART = {"app.kubernetes.io/part-of": "homeward"}
@@ -130,6 +131,16 @@ def test_during_a_rotation_the_keyring_alone_is_given_both_keys(
     for given, keys in ((secrets, {"kek"}), (during, {"kek", "kek.next"}), (give(), {"kek"})):
         assert {path.name for path in given.rglob("kek*")} == keys
         assert {path.parent.name for path in given.rglob("kek*")} == {"keyring"}
+
+
+def test_while_the_issuers_key_is_changed_exchange_alone_is_given_all_of_them(
+    made: Path, give: Callable[[], Path]
+) -> None:
+    for keys in ({"issuer.jwk", "issuer.jwk.next"}, {"issuer.jwk", "issuer.jwk.retiring"}, {"issuer.jwk"}):
+        take_step(made / "issuer.jwk")
+        found = list(give().rglob("issuer.jwk*"))
+        assert {path.name for path in found} == keys
+        assert {path.parent.name for path in found} == {"exchange"}
 
 
 def test_addresses_lead_to_pods(manifests: list[Manifest]) -> None:

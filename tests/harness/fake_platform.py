@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = tuple[int, Any]
-"""Status, and JSON or bytes."""
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+"""Status, and JSON or bytes; and further headers."""
 
 
 @dataclass
@@ -19,6 +19,8 @@ class FakePlatform:
     base_url: str
     answers: dict[tuple[str, str], Answer | list[Answer]] = field(default_factory=dict)
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of every request, those for tokens too; names in lower case."""
     tokens_granted: int = 0
     token_seconds: int = 300
 
@@ -37,10 +39,13 @@ def _handler(platform: Callable[[], FakePlatform]) -> type[BaseHTTPRequestHandle
     class Handler(BaseHTTPRequestHandler):
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            status, content = platform().answer(self.command, self.path, body)
+            platform().headers.append({name.lower(): value for name, value in self.headers.items()})
+            status, content, *more = platform().answer(self.command, self.path, body)
             raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(raw)))
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(raw)
 

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import psutil
 
+from homeward.client.session import Session
+
 PIECE = 100
 """Reports in a request."""
 
@@ -19,7 +21,7 @@ PIECE = 100
 class Flood:
     """What was sent, and what came of it."""
 
-    token: str
+    who: Session
     url: str
     consents: list[dict[str, Any]]
     sent: int = 0
@@ -33,8 +35,7 @@ class Flood:
         """Send at that rate, whatever the answers and however late they come."""
         loop = asyncio.get_running_loop()
         limits = httpx.Limits(max_connections=None)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits, headers=headers) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as client:
             started, sending = loop.time(), []
             for number in range(int(requests_per_second * seconds)):
                 await asyncio.sleep(started + number / requests_per_second - loop.time())
@@ -44,9 +45,8 @@ class Flood:
     async def fill(self, seconds: float, *, at_once: int = 8) -> float:
         """Send as fast as answers come; the requests per second that were taken."""
         loop = asyncio.get_running_loop()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         started, before = loop.time(), self.answers[201]
-        async with httpx.AsyncClient(timeout=60, trust_env=False, headers=headers) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
 
             async def one_after_another() -> None:
                 while loop.time() - started < seconds:
@@ -62,8 +62,10 @@ class Flood:
             {"full_name": f"Flood {first - n}", "consents": self.consents, "narrative": "Seen. " * 20}
             for n in range(PIECE)
         ]
+        headers = {**self.who.headers("POST", "/v1/reports"), "Content-Type": "application/json"}
+        content = json.dumps(reports).encode()
         try:
-            response = await client.post(f"{self.url}/v1/reports", content=json.dumps(reports).encode())
+            response = await client.post(f"{self.url}/v1/reports", content=content, headers=headers)
         except httpx.TransportError:
             self.unanswered += 1
             return

@@ -78,7 +78,7 @@ class Stage:
 
     def say(self, who: Session, method: str, path: str, **options: Any) -> httpx.Response:
         """A request whose answer, headers included, is kept to be looked through."""
-        headers = {"Authorization": f"Bearer {who.token()}", **options.pop("headers", {})}
+        headers = {**who.headers(method, path), **options.pop("headers", {})}
         url = f"{self.platform.base_url}{path}"
         answer = self._http.request(method, url, headers=headers, **options)
         self.planted.answers.append(f"{answer.headers} {answer.text}")

@@ -167,6 +167,7 @@ class Platform:
             "DATABASE_URL": self.postgres.url(f"platform_{service}"),
             "BROKER_URL": f"kafka://{self.kafka.bootstrap}",
             "TOPIC_PARTITIONS": "3",
+            "PARTNER_REQUESTS_PER_MINUTE": "0",  # tests and measurements ask without a pause
             "PUBLIC_URL": self.base_url,
             "OTLP_ENDPOINT": self.traces.url if self._traced else "",
             "JWKS_URL": f"{self.base_url}/oauth/jwks",

@@ -25,7 +25,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from homeward.common import http
-from homeward.common.auth import Actor
 from homeward.common.broker import Broker
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.consumer import Consumer
@@ -42,6 +41,7 @@ from homeward.common.relay import Relay
 from homeward.common.sealing import Draft, Sealed, seal
 from homeward.common.settings import ServiceSettings
 from homeward.common.tables import outbox
+from homeward.common.tokens import Actor
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=ServiceSettings)

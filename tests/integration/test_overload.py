@@ -22,7 +22,7 @@ def test_a_flood_is_turned_away_without_losing_what_was_accepted(
 ) -> None:
     accounting = Accounting(platform, staff, "flood-test-ngo")
     intake = platform.url_of(("intake", "serve"))
-    flood = Flood(staff["caseworker"].token(), intake, accounting.consents)
+    flood = Flood(staff["caseworker"], intake, accounting.consents)
     largest = asyncio.run(ten_times_too_much(flood, [platform.pid_of(role) for role in platform.roles]))
     assert largest < MOST_MEMORY
     assert flood.unanswered == 0, "nobody is left without an answer"

@@ -1,5 +1,6 @@
 """Who is asking: a token of the issuer, for us, that holds now, and that carries the scope."""
 
+import asyncio
 import json
 import time
 from base64 import urlsafe_b64encode
@@ -15,9 +16,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from homeward.common import jose
-from homeward.common.auth import Actor, IssuerUnreachable, IssuerVerifier, jwks_over_http
 from homeward.common.jose import TokenRefused
 from homeward.common.parts import Service
+from homeward.common.tokens import Actor, IssuerUnreachable, IssuerVerifier, Suspended, jwks_over_http
 
 from .asking import in_process, without_database
 from .test_http_errors import check
@@ -136,6 +137,52 @@ async def test_a_new_key_is_learnt_and_forged_tokens_do_not_hammer_the_issuer() 
     assert issuer.asked == 2
 
 
+async def published_anew(
+    issuer: Issuer, verifier: IssuerVerifier, hour: Hour, after: float, **answer: Any
+) -> None:
+    """The issuer publishes something else, and ``after`` seconds pass without a request."""
+    await verifier.verify(GOOD)
+    issuer.answer = {"keys": [jose.public_jwk(KEY)], **answer}
+    hour.now += after
+
+
+@pytest.mark.parametrize("after", [5.1, 29, 1_000])
+async def test_after_a_quiet_time_the_next_request_already_knows_what_was_revoked(after: float) -> None:
+    hour, issuer = Hour(), Issuer(KEY)
+    verifier, stolen = IssuerVerifier(ISSUER, issuer, now=hour), claims(key="k1", exp=NOW + 3_600)
+    await published_anew(issuer, verifier, hour, after, revoked=["k1"])
+    with pytest.raises(TokenRefused, match="revoked_key"):
+        await verifier.verify(jose.sign(stolen, KEY))
+    await verifier.verify(jose.sign({**stolen, "key": "k2"}, KEY))
+
+
+async def test_while_requests_come_what_is_published_is_asked_for_beside_them() -> None:
+    hour, issuer = Hour(), Issuer(KEY)
+    verifier, stolen = IssuerVerifier(ISSUER, issuer, now=hour), jose.sign(claims(key="k1"), KEY)
+    await published_anew(issuer, verifier, hour, 2, suspended=["k1"])
+    await verifier.verify(stolen)  # nobody waits for it
+    for _ in range(5):
+        await asyncio.sleep(0)
+    with pytest.raises(Suspended):
+        await verifier.verify(stolen)
+    assert issuer.asked == 2
+
+
+async def test_an_issuer_that_is_away_for_half_a_minute_stops_every_token() -> None:
+    hour, issuer = Hour(), Issuer(KEY)
+    verifier, token = IssuerVerifier(ISSUER, issuer, now=hour), jose.sign(claims(exp=NOW + 3_600), KEY)
+    await verifier.verify(token)
+    issuer.error = httpx.ConnectError("x")
+    hour.now += 30
+    await verifier.verify(token)
+    hour.now += 1.1
+    with pytest.raises(IssuerUnreachable):
+        await verifier.verify(token)
+    issuer.error = None
+    hour.now += 1
+    await verifier.verify(token)
+
+
 @pytest.mark.parametrize(
     "trouble", [httpx.ConnectError("x"), ValueError("no JSON"), {}, [], {"keys": [{"kty": "?"}]}], ids=repr
 )
@@ -178,14 +225,14 @@ async def test_the_right_token_opens(service: Service) -> None:
             assert (await client.get("/v1/notes/x", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic eDp4", "DPoP x"])
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic eDp4", "DPoP", "DPoP "])
 async def test_without_a_token_it_is_401(service: Service, header: str | None) -> None:
     async with in_process(service) as client:
         response = await client.get(
             "/v1/notes/x", headers={"Authorization": header} if header is not None else {}
         )
     check(response, 401, "token-missing")
-    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["www-authenticate"] == 'DPoP algs="Ed25519 EdDSA ES256", Bearer'
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def _apart(work: Coroutine[Any, Any, None]) -> None:
         thread.submit(asyncio.run, work).result()
 
 
-KEPT = ("partners", "clients", "policy_sets")
+KEPT = ("partners", "clients", "client_keys", "policy_sets")
 
 
 async def _furnish(url: str) -> None:
@@ -100,5 +100,7 @@ async def scene(world: World, service: Service) -> AsyncIterator[Scene]:
 @pytest.fixture
 async def empty(scene: Scene) -> Scene:
     """Nobody is registered yet."""
-    await scene.world.execute(scene.service, "TRUNCATE partners, clients, sweeps, policy_sets, outbox")
+    await scene.world.execute(
+        scene.service, "TRUNCATE partners, clients, client_keys, sweeps, policy_sets, outbox"
+    )
     return scene

@@ -206,9 +206,9 @@ class Scene:
         assert places == list(range(places[0], places[0] + len(places))) if places else True
         return items
 
-    async def post_form(self, path: str, form: Mapping[str, Any]) -> httpx.Response:
+    async def post_form(self, path: str, form: Mapping[str, Any], **headers: str) -> httpx.Response:
         """A form from somebody without a token."""
-        return await self._client.post(path, data=dict(form))
+        return await self._client.post(path, data=dict(form), headers=headers)
 
     async def post_bytes(self, path: str, content: bytes, content_type: str) -> httpx.Response:
         """Anything from somebody without a token."""

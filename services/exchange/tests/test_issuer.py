@@ -10,10 +10,11 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
+from harness.proving import prove
 from homeward.common import jose
-from homeward.common.auth import IssuerVerifier
 from homeward.common.contracts import ReadDenied
 from homeward.common.ids import new_id
+from homeward.common.tokens import IssuerVerifier
 from homeward.exchange.domain import ROLE_SCOPES
 from homeward.exchange.issuer import ASSERTION_TYPE
 
@@ -30,6 +31,12 @@ class Client:
         self.scene = scene
         self.key = key
         self.name = name
+        self.dpop = jose.new_key()
+        self.nonce: str | None = None
+
+    def anew(self) -> "Client":
+        """The same client, which has heard of no nonce."""
+        return Client(self.scene, self.key, self.name)
 
     def assertion(self, **claims: Any) -> str:
         """One as it should be, but for ``claims``; None leaves one out."""
@@ -42,15 +49,28 @@ class Client:
         """Any claims, under the client's key."""
         return jws.serialize_compact(header, json.dumps(claims), self.key, algorithms=["Ed25519"])
 
-    async def ask(self, assertion: str | None = None, **form: Any) -> httpx.Response:
-        """The token request as it should be, but for ``form``; None leaves a field out."""
+    def proof(self, **claims: Any) -> str:
+        """Of the token request; None leaves a claim out."""
+        return prove(self.dpop, "POST", f"{URL}/oauth/token", **{"nonce": self.nonce, **claims})
+
+    async def ask(
+        self, assertion: str | None = None, *, proof: str | None = "", **form: Any
+    ) -> httpx.Response:
+        """The token request as it should be, but for ``form``; None leaves a field out, or the proof."""
+        if self.nonce is None:
+            first = await self.scene.post_form("/oauth/token", WHOLE, DPoP=self.proof())
+            self.nonce = first.headers["dpop-nonce"]
+        headers = {} if proof is None else {"DPoP": proof or self.proof()}
         right = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self.assertion() if assertion is None else assertion,
         }
         sent = {name: value for name, value in {**right, **form}.items() if value is not None}
-        return await self.scene.post_form("/oauth/token", sent)
+        return await self.scene.post_form("/oauth/token", sent, **headers)
+
+
+WHOLE = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": "x"}
 
 
 @pytest.fixture
@@ -72,7 +92,7 @@ async def test_a_token_is_what_every_service_verifies(scene: Scene, client: Clie
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
     granted = response.json()
-    assert (granted["token_type"], granted["expires_in"]) == ("Bearer", 300)
+    assert (granted["token_type"], granted["expires_in"]) == ("DPoP", 300)
 
     async def jwks() -> dict[str, Any]:
         return dict((await scene.ask("GET", "/oauth/jwks")).json())
@@ -106,9 +126,9 @@ async def test_a_scope_narrows_and_never_widens(client: Client) -> None:
 
 
 WRONG_CLAIMS: Mapping[str, Mapping[str, Any]] = {
-    "expired": {"exp": -31},
+    "expired": {"exp": -301},
     "no end": {"exp": None},
-    "too long": {"exp": 331},
+    "too long": {"exp": 601},
     "endless": {"exp": 1e30},
     "beyond time": {"exp": 10**30},
     "end is text": {"exp": "tomorrow"},
@@ -133,7 +153,7 @@ WRONG_CLAIMS: Mapping[str, Mapping[str, Any]] = {
 async def test_an_assertion_that_claims_anything_wrong_is_refused(scene: Scene, client: Client) -> None:
     now = int(scene.world.now.timestamp())
     for wrong, claims in WRONG_CLAIMS.items():
-        soon = {"exp": now + claims["exp"]} if claims.get("exp") in {-31, 331} else {}
+        soon = {"exp": now + claims["exp"]} if claims.get("exp") in {-301, 601} else {}
         response = await client.ask(client.assertion(**{**claims, **soon}))
         assert response.status_code == 401, wrong
         refused(response, "invalid_client", 401)
@@ -162,9 +182,10 @@ async def test_used_ids_are_forgotten_when_they_can_do_no_harm(scene: Scene, cli
     now = int(scene.world.now.timestamp())
     old = client.assertion(exp=now + 60)
     await client.ask(old)
-    scene.world.pass_time(seconds=89)
-    refused(await client.ask(old), "invalid_client", 401)
-    scene.world.pass_time(seconds=200)
+    scene.world.pass_time(seconds=359)
+    refused(await client.anew().ask(old), "invalid_client", 401)
+    scene.world.pass_time(seconds=302)
+    client = client.anew()
     await client.ask()
     [row] = await scene.world.execute(scene.service, "SELECT count(*) AS kept FROM used_assertions")
     assert row.kept == 1

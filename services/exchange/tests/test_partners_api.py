@@ -41,7 +41,7 @@ async def test_a_name_is_taken_once(scene: Scene) -> None:
 async def test_a_partner_cannot_take_the_name_of_staff_or_of_their_organisation(scene: Scene) -> None:
     """It would get their tokens, or they its feed."""
     await scene.world.execute(
-        scene.service, "INSERT INTO clients VALUES ('operator', 'the-desk', 'operator', '{}')"
+        scene.service, "INSERT INTO clients VALUES ('operator', 'the-desk', 'operator')"
     )
     for taken in ("operator", "the-desk"):
         response = await scene.ask("POST", "/v1/partners", body(agency=taken))
@@ -94,7 +94,9 @@ async def test_what_is_no_ed25519_key_is_refused(scene: Scene) -> None:
 async def test_of_a_key_only_the_key_is_kept(scene: Scene) -> None:
     sent = public(kid="ngo-2025", x5c=["…"], note={"owner": "示例"})
     await scene.staff("POST", "/v1/partners", body(public_jwk=sent))
-    [row] = await scene.world.execute(scene.service, "SELECT jwk FROM clients WHERE client_id = 'new-ngo'")
+    [row] = await scene.world.execute(
+        scene.service, "SELECT jwk FROM client_keys WHERE client_id = 'new-ngo'"
+    )
     assert row.jwk == {name: sent[name] for name in ("kty", "crv", "x")}
 
 

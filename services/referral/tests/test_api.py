@@ -325,7 +325,8 @@ async def test_who_is_not_known_or_not_entitled_is_refused(
     url = path.format(id=uuid4())
     async with world.client(service) as nobody:
         refused = await nobody.request(method, url, json=body)
-        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].endswith("Bearer")
     async with world.client(service, "persons:read") as other:
         answer = await other.request(method, url, json=body)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/scope-missing")

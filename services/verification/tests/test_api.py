@@ -257,7 +257,8 @@ async def test_who_is_not_known_or_not_entitled_is_refused(
     url = path.format(id=uuid4())
     async with world.client(service) as nobody:
         refused = await nobody.request(method, url, json=body)
-        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].endswith("Bearer")
         forged = await nobody.request(method, url, json=body, headers={"Authorization": "Bearer forged"})
         assert forged.status_code == 401
     async with world.client(service, "cases:read") as other:

@@ -1,7 +1,9 @@
-"""Requests to the platform: tokens are fetched and renewed, errors become two exceptions."""
+"""Requests to the platform: tokens are fetched, renewed and proven to be ours, errors become two
+exceptions."""
 
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,8 +11,10 @@ import stamina
 from joserfc import jwt
 
 from .credentials import Credentials
+from .proofs import Prover
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_TOKEN = "/oauth/token"  # noqa: S105 - a path
 
 
 class Unreachable(Exception):
@@ -38,7 +42,9 @@ class Session:
     def __init__(self, credentials: Credentials, *, timeout: float = 60) -> None:
         self.credentials = credentials
         self._http = httpx.Client(base_url=credentials.base_url, timeout=timeout, trust_env=False)
+        self._prover = Prover(credentials.base_url)
         self._token = ""
+        self._scheme = "Bearer"
         self._renew_at = 0.0
         self._answered = False
 
@@ -85,13 +91,22 @@ class Session:
     def token(self) -> str:
         """An access token that holds for a while yet."""
         if time.monotonic() >= self._renew_at:
-            granted = self._json(_checked(self._exchange("POST", "/oauth/token", data=self._grant())))
+            granted = self._json(_checked(self._proven(self._ask_for_token)))
             try:
+                self._scheme = "DPoP" if str(granted.get("token_type")).lower() == "dpop" else "Bearer"
                 self._token, lifetime = str(granted["access_token"]), float(granted["expires_in"])
-            except (KeyError, TypeError, ValueError):
+            except (AttributeError, KeyError, TypeError, ValueError):
                 raise self._stranger() from None
             self._renew_at = time.monotonic() + lifetime * 0.8
         return self._token
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        """What authorises one request, for another HTTP client than this one to send."""
+        token = self.token()
+        headers = {"Authorization": f"{self._scheme} {token}"}
+        if self._scheme == "DPoP":
+            headers["DPoP"] = self._prover.proof(method, path, token)
+        return headers
 
     def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         known = self._token
@@ -104,8 +119,23 @@ class Session:
         return _checked(response)
 
     def _authorised(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
-        headers = {**options.get("headers", {}), "Authorization": f"Bearer {self.token()}"}
-        return self._exchange(method, path, **{**options, "headers": headers})
+        def send() -> httpx.Response:
+            headers = {**options.get("headers", {}), **self.headers(method, path)}
+            return self._exchange(method, path, **{**options, "headers": headers})
+
+        return self._proven(send)
+
+    def _proven(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """The answer, after sending once more if all that was wrong was the nonce in the proof."""
+        response = send()
+        if self._prover.heard(response):
+            response = send()
+            self._prover.heard(response)
+        return response
+
+    def _ask_for_token(self) -> httpx.Response:
+        proof = self._prover.proof("POST", _TOKEN)
+        return self._exchange("POST", _TOKEN, data=self._grant(), headers={"DPoP": proof})
 
     def _exchange(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:

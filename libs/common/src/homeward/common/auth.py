@@ -1,126 +1,114 @@
-"""Who is asking: access tokens of the platform's issuer (RFC 9068's claims), checked by every service."""
+"""Who is asking: the access token of a request, and the proof that it is in the right hands."""
 
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NoReturn
 
-import httpx
 from fastapi import Depends, Request
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
-from . import jose
+from . import dpop, jose
+from .arrivals import Arrivals, Quota
 from .problems import Problem
+from .tokens import Actor, Binding, IssuerUnreachable, Suspended, TokenVerifier
 
+__all__ = ["Actor", "authenticated", "require"]
 
-@dataclass(frozen=True)
-class Actor:
-    """An authenticated client. What a partner may see is never read from here, only who it is."""
-
-    client_id: str
-    organisation: str
-    role: str
-    scopes: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        """How events name the actor."""
-        return f"client:{self.client_id}"
-
-
-class TokenVerifier(Protocol):
-    """Turns a bearer token into an actor."""
-
-    async def verify(self, token: str) -> Actor:
-        """Raises jose.TokenRefused."""
-        ...
-
-
-JwksSource = Callable[[], Awaitable[dict[str, Any]]]
-
-
-def jwks_over_http(url: str) -> JwksSource:
-    """Fetch the issuer's keys from ``url``."""
-
-    async def fetch() -> dict[str, Any]:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-            response = await client.get(url)
-            response.raise_for_status()
-            keys: dict[str, Any] = response.json()
-            return keys
-
-    return fetch
-
-
-class IssuerUnreachable(Exception):
-    """The issuer's keys could not be fetched; tokens of keys not seen yet cannot be judged meanwhile."""
-
-
-class IssuerVerifier:
-    """Verifies tokens by the issuer's published keys; fetches them again for an unknown key, at most
-    every ten seconds, so that forged tokens cannot make it hammer the issuer."""
-
-    def __init__(self, issuer: str, source: JwksSource, *, now: Callable[[], float] = time.time) -> None:
-        self._issuer = issuer
-        self._source = source
-        self._now = now
-        self._keys = KeySet([])
-        self._fetched = float("-inf")
-        self._failed = float("-inf")
-
-    async def verify(self, token: str) -> Actor:
-        """As :meth:`TokenVerifier.verify`; IssuerUnreachable."""
-        try:
-            claims = self._claims(token)
-        except jose.TokenRefused:
-            if self._now() - self._fetched < 10:
-                raise
-            await self._fetch()
-            claims = self._claims(token)
-        try:
-            return Actor(
-                client_id=claims["client_id"],
-                organisation=claims["org"],
-                role=claims["role"],
-                scopes=frozenset(claims["scope"].split()),
-            )
-        except (KeyError, AttributeError):
-            raise jose.TokenRefused("missing_claim") from None
-
-    async def _fetch(self) -> None:
-        if self._now() - self._failed < 1:
-            raise IssuerUnreachable
-        try:
-            keys = KeySet.import_key_set(await self._source())  # type: ignore[arg-type]
-        except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
-            self._failed = self._now()
-            raise IssuerUnreachable(type(error).__name__) from None
-        self._keys, self._fetched = keys, self._now()
-
-    def _claims(self, token: str) -> dict[str, Any]:
-        return jose.verify(
-            token, self._keys, now=int(self._now()), audience=self._issuer, issuer=self._issuer
-        )
+_ALGS = f'algs="{" ".join(dpop.ALGORITHMS)}"'
+EITHER = f"DPoP {_ALGS}, Bearer"
+"""How a token may be sent: as the issuer's answer says that it is to be."""
 
 
 async def authenticated(request: Request) -> Actor:
-    """The actor of a request; 401 without a good token, 503 when the issuer cannot be reached."""
+    """The actor of a request; 401 without a good token and, where it is bound to a key, a good proof; 403
+    while its organisation is suspended; 429 for a partner who has asked enough this minute; 503 when the
+    issuer cannot be reached."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Problem(401, "token-missing", "This request needs an access token.", authenticate="Bearer")
+    if scheme.lower() not in {"bearer", "dpop"} or not token:
+        raise Problem(401, "token-missing", "This request needs an access token.", authenticate=EITHER)
     verifier: TokenVerifier = request.app.state.parts.verifier
     try:
-        return await verifier.verify(token)
+        actor = await verifier.verify(token)
     except jose.TokenRefused as error:
-        challenge = f'Bearer error="invalid_token", error_description="{error}"'
-        raise Problem(
-            401, "token-refused", f"The access token was refused: {error}.", authenticate=challenge
-        ) from None
+        _refuse(scheme, str(error))
+    except Suspended:
+        raise Problem(403, "partner-suspended", "This organisation is not an active partner.") from None
     except IssuerUnreachable:
         raise Problem(
             503, "issuer-unreachable", "Tokens cannot be checked at the moment.", retry_after=5
         ) from None
+    if (scheme.lower() == "dpop") is (actor.binding is None):
+        _refuse(scheme, "bound_token" if actor.binding else "unbound_token")
+    proof = _proof(request, token, actor.binding) if actor.binding is not None else None
+    await _arrive(request, actor, proof)
+    return actor
+
+
+def _proof(request: Request, token: str, binding: Binding) -> dpop.Proof:
+    """The proof for this very request by the key that the token is bound to; 401 without."""
+    parts = request.app.state.parts
+    asked = dpop.Asked(request.method, parts.settings.public_url + request.scope["path"], token)
+    sent, now = request.headers.getlist("dpop"), parts.clock().timestamp()
+    try:
+        proof = dpop.read_proof(sent, asked, nonces=binding.nonces, now=now)
+        if proof.jkt != binding.jkt:
+            raise dpop.ProofRefused("made by another key")
+    except dpop.ProofRefused as error:
+        raise _unproven(error, binding) from None
+    if binding.nonces and proof.nonce != binding.nonces[0]:
+        add_header(request, "DPoP-Nonce", binding.nonces[0])
+    return proof
+
+
+async def _arrive(request: Request, actor: Actor, proof: dpop.Proof | None) -> None:
+    """401 for a proof that was used before, 429 for a partner who has asked enough this minute."""
+    parts = request.app.state.parts
+    arrivals: Arrivals = parts.arrivals
+    limit: int = parts.settings.partner_requests_per_minute
+    counted = limit > 0 and actor.role == "partner"
+    now = parts.clock()
+    arrived = await arrivals.note(proof, actor.client_id if counted else None, now)
+    if not arrived.fresh and actor.binding is not None:
+        raise _unproven(dpop.ProofRefused("used before"), actor.binding)
+    if not counted:
+        return
+    quota = Quota(limit, arrived.used, now.timestamp())
+    for name, value in quota.headers().items():
+        add_header(request, name, value)
+    if quota.used > quota.limit:
+        detail = f"This partner has made {limit} requests this minute."
+        raise Problem(429, "quota-exceeded", detail, retry_after=quota.resets_in)
+
+
+def _unproven(error: dpop.ProofRefused, binding: Binding) -> Problem:
+    wanted = isinstance(error, dpop.NonceWanted)
+    code = "use_dpop_nonce" if wanted else "invalid_dpop_proof"
+    problem = Problem(
+        401,
+        "nonce-wanted" if wanted else "proof-refused",
+        f"The proof of possession (DPoP) was refused: {error}.",
+        authenticate=f'DPoP error="{code}", error_description="{error}", {_ALGS}',
+    )
+    if binding.nonces:
+        problem.headers["DPoP-Nonce"] = binding.nonces[0]
+    return problem
+
+
+def add_header(request: Request, name: str, value: str) -> None:
+    """Have the answer to ``request`` carry a header, whatever the answer will be."""
+    request.scope[ADDED_HEADERS].append((name.lower().encode(), value.encode()))
+
+
+ADDED_HEADERS = "homeward.headers"
+"""Where in the scope they wait for :class:`.http.Measured`."""
+
+
+def _refuse(scheme: str, why: str) -> NoReturn:
+    scheme = "DPoP" if scheme.lower() == "dpop" or why == "bound_token" else "Bearer"
+    more = f", {_ALGS}" if scheme == "DPoP" else ""
+    raise Problem(
+        401,
+        "token-refused",
+        f"The access token was refused: {why}.",
+        authenticate=f'{scheme} error="invalid_token", error_description="{why}"{more}',
+    ) from None
 
 
 def require(scope: str) -> Any:

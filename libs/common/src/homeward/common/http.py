@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import admin, problems
+from .auth import ADDED_HEADERS
 from .contracts import CONTRACTS
 from .metrics import HTTP_SECONDS
 from .migrate import head_of, revision_of
@@ -234,11 +235,14 @@ class Measured:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         status, started, answered = 500, perf_counter(), False
+        added: list[tuple[bytes, bytes]] = []
+        scope[ADDED_HEADERS] = added
 
         async def watched(message: Message) -> None:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         parent = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "ignore") or None

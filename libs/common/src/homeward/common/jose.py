@@ -39,6 +39,11 @@ def key_of(jwk: Mapping[str, Any]) -> OKPKey:
     return with_kid(OKPKey.import_key(dict(jwk)))
 
 
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """A key's name (RFC 7638); JoseError or ValueError if it is no key."""
+    return OKPKey.import_key(dict(jwk)).thumbprint()
+
+
 def read_key(path: Path) -> OKPKey:
     """A private JWK from a file; SecretUnusable if it is none, or others may read it."""
     try:
@@ -61,9 +66,16 @@ def sign(claims: Mapping[str, Any], key: OKPKey) -> str:
 
 
 def verify(
-    token: str, keys: KeySet | OKPKey, *, now: int, audience: str, issuer: str | None = None
+    token: str,
+    keys: KeySet | OKPKey,
+    *,
+    now: int,
+    audience: str,
+    issuer: str | None = None,
+    leeway: int = LEEWAY,
 ) -> dict[str, Any]:
-    """The claims of a token that holds at ``now`` (Unix seconds); TokenRefused says why not."""
+    """The claims of a token that holds at ``now`` (Unix seconds), give or take ``leeway``; TokenRefused
+    says why not."""
     wanted: dict[str, Any] = {
         "aud": {"essential": True, "value": audience},
         "exp": {"essential": True},
@@ -72,7 +84,7 @@ def verify(
         wanted["iss"] = {"essential": True, "value": issuer}
     try:
         decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-        jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY, **wanted).validate(decoded.claims)
+        jwt.JWTClaimsRegistry(now=now, leeway=leeway, **wanted).validate(decoded.claims)
     except (JoseError, ValueError) as error:
         raise TokenRefused(getattr(error, "error", type(error).__name__)) from None
     return dict(decoded.claims)

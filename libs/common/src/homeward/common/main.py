@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
 from . import http, logs, telemetry
-from .auth import IssuerVerifier, TokenVerifier, jwks_over_http
 from .broker import Broker, open_broker
 from .clock import Clock, utc_now
 from .consumer import Consumer
@@ -32,6 +31,7 @@ from .parts import Parts, Service
 from .relay import Relay
 from .restoring import until_read_again
 from .settings import ServiceSettings
+from .tokens import IssuerVerifier, TokenVerifier, jwks_over_http
 
 log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)

@@ -9,12 +9,13 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .auth import TokenVerifier
+from .arrivals import Arrivals
 from .broker import Broker
 from .clock import Clock, utc_now
 from .contracts import Event
 from .keys import CachedKeyring
 from .settings import ServiceSettings
+from .tokens import TokenVerifier
 from .tx import Incoming, Tx
 
 Handler = Callable[[Any, Tx], Awaitable[None]]
@@ -34,6 +35,9 @@ class Parts:
     clock: Clock = utc_now
     own: dict[str, Any] = field(default_factory=dict)
     """What one service alone has (a signing key, a policy set), by name."""
+
+    def __post_init__(self) -> None:
+        self.arrivals = Arrivals(self.engine)
 
     @asynccontextmanager
     async def transaction(self, actor: str) -> AsyncIterator[Tx]:

@@ -38,6 +38,8 @@ class ServiceSettings(BaseSettings):
     keyring_url: str = "http://localhost:8086"
     service_key_file: Path | None = None
     """This service's Ed25519 private key (JWK), by which the keyring knows it."""
+    partner_requests_per_minute: int = Field(default=1_200, ge=0)
+    """How many requests of one partner are answered in a minute, by all replicas together; 0: any."""
     log_level: str = "INFO"
     otlp_endpoint: str | None = None
     max_body_bytes: int = 8 << 20

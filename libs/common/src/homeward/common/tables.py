@@ -101,7 +101,30 @@ idempotency = sa.Table(
 )
 """Answers given to requests that carried an Idempotency-Key, encrypted."""
 
+used_proofs = sa.Table(
+    "used_proofs",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    instant("expires_at"),
+    sa.Index("used_proofs_expired", "expires_at"),
+)
+"""Proofs of possession that came with requests; each is good once, at whichever replica."""
+
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("window_number", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+)
+"""How many requests a partner has made in the newest minute, at all replicas together."""
+
 
 def create_runtime_tables(connection: sa.Connection) -> None:
     """The runtime's tables as of the first release."""
     metadata.create_all(connection)
+
+
+def create_arrival_tables(connection: sa.Connection) -> None:
+    """What was added since; databases made since have it already."""
+    metadata.create_all(connection, [used_proofs, quotas])

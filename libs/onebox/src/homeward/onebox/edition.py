@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 from homeward.audit import app as audit
 from homeward.audit.settings import Settings as AuditSettings
 from homeward.audit.signing import LogKeyUnusable
-from homeward.common import http, jose
-from homeward.common.auth import IssuerVerifier
+from homeward.common import http
 from homeward.common.broker.postgres import PostgresBroker
 from homeward.common.db import create_engine
 from homeward.common.envelope import topic_of
@@ -21,6 +20,7 @@ from homeward.common.migrate import upgrade
 from homeward.common.parts import Service
 from homeward.common.relay import Relay
 from homeward.common.secret_files import SecretUnusable
+from homeward.common.tokens import IssuerVerifier
 from homeward.exchange import app as exchange
 from homeward.exchange.settings import Settings as ExchangeSettings
 from homeward.intake import app as intake
@@ -60,10 +60,10 @@ class Edition:
 def create_services(secrets: Path, base_url: str, database: Callable[[str], str]) -> list[Service]:
     """All six services over ``database(name)`` URLs and one embedded log, keyring first."""
     broker = PostgresBroker(database(LOG_DATABASE).replace("+asyncpg", ""), partitions=1)
-    issuer_key = jose.read_key(secrets / "issuer.jwk")
 
-    async def jwks() -> dict[str, Any]:
-        return {"keys": [jose.public_jwk(issuer_key)]}
+    async def published() -> dict[str, Any]:
+        found: dict[str, Any] = await issuer.parts.own["published"]()
+        return found
 
     def common(name: str) -> dict[str, Any]:
         return {"database_url": database(f"homeward_{name}"), "public_url": base_url}
@@ -72,7 +72,7 @@ def create_services(secrets: Path, base_url: str, database: Callable[[str], str]
         return {
             "engine": create_engine(database(f"homeward_{name}"), pool_size=3),
             "broker": broker,
-            "verifier": IssuerVerifier(base_url, jwks),
+            "verifier": IssuerVerifier(base_url, published),
         }
 
     keys = keyring.create_service(
@@ -86,6 +86,16 @@ def create_services(secrets: Path, base_url: str, database: Callable[[str], str]
     def keyed(name: str) -> dict[str, Any]:
         return outside(name) | {"keyring": known.keyring_of(name)}
 
+    of_its_own = keyed("exchange")
+    del of_its_own["verifier"]  # the issuer has at hand what it publishes
+    issuer = exchange.create_service(
+        ExchangeSettings(
+            **common("exchange"),
+            issuer_key_file=secrets / "issuer.jwk",
+            staff_file=secrets / "staff.json",
+        ),
+        **of_its_own,
+    )
     return [
         keys,
         intake.create_service(
@@ -93,11 +103,7 @@ def create_services(secrets: Path, base_url: str, database: Callable[[str], str]
         ),
         verification.create_service(VerificationSettings(**common("verification")), **keyed("verification")),
         referral.create_service(ReferralSettings(**common("referral")), **keyed("referral")),
-        exchange.create_service(
-            ExchangeSettings(**common("exchange"), staff_file=secrets / "staff.json"),
-            issuer_key=issuer_key,
-            **keyed("exchange"),
-        ),
+        issuer,
         audit.create_service(
             AuditSettings(**common("audit"), log_key_file=secrets / "log.key"), **keyed("audit")
         ),

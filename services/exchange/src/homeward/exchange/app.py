@@ -6,24 +6,24 @@ from typing import Any
 
 from fastapi import FastAPI
 from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
 
 from homeward.common import http, jose
-from homeward.common.auth import IssuerVerifier
 from homeward.common.envelope import topics_of
 from homeward.common.main import build_parts
 from homeward.common.parts import Parts, Service
+from homeward.common.tokens import IssuerVerifier
 
 from . import api
 from .consumers import CONSUMERS, finishing, prepare
 from .domain import ROLE_SCOPES
 from .freshness import Watch
 from .issuer import Issuer
+from .issuer_keys import read_issuer_keys
 from .judge import Judge
 from .policies import PolicySet
 from .restores import RESTORES
 from .settings import Settings
-from .store import partners as registry
+from .store import clients as registry
 from .sweep import Sweeper
 
 
@@ -34,22 +34,26 @@ class StaffUnusable(Exception):
 def create_service(
     settings: Settings,
     *,
-    issuer_key: OKPKey | None = None,
     policies: PolicySet | None = None,
     **outside: Any,
 ) -> Service:
-    """The service; ``outside`` as for :func:`.build_parts`. PoliciesRefused, StaffUnusable."""
+    """The service; ``outside`` as for :func:`.build_parts`. PoliciesRefused, StaffUnusable,
+    SecretUnusable."""
     judge = Judge(policies or PolicySet.packaged(), settings.data_home)
-    if issuer_key is None:
-        issuer_key = jose.read_key(settings.issuer_key_file) if settings.issuer_key_file else jose.new_key()
-    issuer = Issuer(settings.public_url, issuer_key, settings.token_seconds)
+    key_file = settings.issuer_key_file
+    keys = read_issuer_keys(key_file) if key_file else (jose.new_key(),)
+    issuer = Issuer(settings.public_url, keys, settings.token_seconds)
 
-    async def own_keys() -> dict[str, Any]:
-        return issuer.jwks()
+    async def published() -> dict[str, Any]:
+        return await issuer.published(parts.engine, parts.clock())
 
-    outside.setdefault("verifier", IssuerVerifier(settings.public_url, own_keys))
+    async def published_here() -> dict[str, Any]:
+        # A suspended partner is refused by its feed, which records that.
+        return await published() | {"suspended": []}
+
+    outside.setdefault("verifier", IssuerVerifier(settings.public_url, published_here, fresh=0))
     parts = build_parts("exchange", settings, **outside)
-    parts.own.update(judge=judge, issuer=issuer, staff=_staff(settings))
+    parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
     return Service(
         parts,
         routers=api.ROUTERS,
@@ -78,6 +82,8 @@ def _staff(settings: Settings) -> Mapping[str, Mapping[str, Any]] | None:
             jose.key_of(entry["jwk"])
         except (KeyError, TypeError, ValueError, JoseError):
             raise StaffUnusable(f"staff file: {client_id} has no Ed25519 key (JWK)") from None
+        if entry.get("dpop", "required") not in {"required", "optional"}:
+            raise StaffUnusable(f"staff file: {client_id}: dpop is required or optional")
     return staff
 
 
@@ -87,8 +93,11 @@ async def enrol_staff(parts: Parts) -> str | None:
     staff: Mapping[str, Mapping[str, Any]] | None = parts.own["staff"]
     if staff is not None and not parts.own.get("enrolled"):
         async with parts.engine.begin() as db:
-            await registry.keep_staff(db, staff)
+            now = parts.clock()
+            await registry.keep_staff(db, staff, now)
             for client_id, entry in sorted(staff.items()):
-                await registry.put_client(db, client_id, entry["organisation"], entry["role"], entry["jwk"])
+                dpop = entry.get("dpop", "required")
+                await registry.put_client(db, client_id, entry["organisation"], entry["role"], dpop)
+                await registry.put_key(db, client_id, jose.thumbprint(entry["jwk"]), entry["jwk"], now)
         parts.own["enrolled"] = True
     return None

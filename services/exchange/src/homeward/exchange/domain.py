@@ -26,7 +26,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     ),
     "reviewer": frozenset({"persons:read", "statuses:write", "links:write", "cases:read"}),
     "auditor": frozenset({"audit:read", "decisions:read", "partners:read", "consents:read"}),
-    "partner": frozenset({"events:read", "reports:write", "referrals:respond"}),
+    "partner": frozenset({"events:read", "reports:write", "referrals:respond", "keys:write"}),
 }  # fmt: skip
 """What a client of each role may ask for."""
 

@@ -1,25 +1,33 @@
-"""The embedded token issuer: OAuth 2 client credentials with ``private_key_jwt`` (RFC 6749, RFC 7523)."""
+"""The embedded token issuer: OAuth 2 client credentials with ``private_key_jwt`` (RFC 6749, RFC 7523), and
+tokens bound to a key (RFC 9449)."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from homeward.common import jose
+from homeward.common import dpop, jose
+from homeward.common.arrivals import use_within
 from homeward.common.contracts import ReadDenied
 from homeward.common.ids import new_id
+from homeward.common.keys import expand
 from homeward.common.tx import Tx
 
 from .domain import ROLE_SCOPES
-from .store import partners as registry
+from .store import clients as registry
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_ASSERTION_SECONDS = 300
+CLOCKS_APART = 300
+"""Seconds by which a client's clock may differ from ours; each assertion is good once all the same."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Denied:
 _REFUSED = Denied("invalid_client", 401, "The client assertion was refused.")
 _REPLAYED = Denied("invalid_client", 401, "The client assertion was used before.")
 _SUSPENDED = Denied("unauthorized_client", 400, "This partner is suspended.")
+_UNPROVEN = Denied("invalid_dpop_proof", 400, "This client's tokens are bound to a key: send a DPoP proof.")
+_NONCE = Denied("use_dpop_nonce", 400, "Make a proof with the nonce that came in DPoP-Nonce.")
 _SCOPE = Denied("invalid_scope", 400, "A scope asked for is not this client's.")
 
 
@@ -42,7 +52,8 @@ class Issuer:
     """Signs access tokens."""
 
     url: str
-    key: OKPKey
+    keys: tuple[OKPKey, ...]
+    """The first signs; the others are published as well, while the key is being changed."""
     token_seconds: int = 300
 
     def metadata(self) -> dict[str, Any]:
@@ -55,17 +66,47 @@ class Issuer:
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["Ed25519", "EdDSA"],
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         }
 
-    def jwks(self) -> dict[str, Any]:
-        """The keys that verify access tokens."""
-        return {"keys": [jose.public_jwk(self.key)]}
+    async def published(self, engine: AsyncEngine, now: datetime) -> dict[str, Any]:
+        """What whoever checks tokens needs, as :data:`.IssuerSource` says."""
+        ended = now - timedelta(seconds=self.token_seconds + 2 * jose.LEEWAY)
+        async with engine.connect() as db:
+            revoked, suspended = await registry.refused_keys(db, ended)
+        return self.standing(now.timestamp()) | {"revoked": revoked, "suspended": suspended}
 
-    async def grant(self, assertion: str, scope: str | None, tx: Tx) -> dict[str, Any] | Denied:
-        """The token answer for a client that proves itself. Its assertion is used up either way."""
-        client = await self._authenticate(assertion, tx)
-        if isinstance(client, Denied):
-            return client
+    def standing(self, now: float) -> dict[str, Any]:
+        """What is published whoever the clients are."""
+        return {"keys": [jose.public_jwk(key) for key in self.keys], "nonces": list(self.nonces(now))}
+
+    def nonces(self, now: float) -> tuple[str, ...]:
+        """Those that proofs may carry, the one to give first; replicas that sign by another of the keys
+        give others."""
+        return tuple(nonce for secret in self._nonce_secrets for nonce in dpop.nonces_at(secret, now))
+
+    @cached_property
+    def _nonce_secrets(self) -> list[bytes]:
+        """All replicas have the same; they are worth nothing to who does not hold a client's key."""
+        private = [key.as_dict(private=True)["d"] for key in self.keys]
+        return [expand(urlsafe_b64decode(f"{d}=="), "dpop nonce") for d in private]
+
+    async def grant(
+        self, assertion: str, scope: str | None, proofs: Sequence[str], tx: Tx
+    ) -> dict[str, Any] | Denied:
+        """The token answer for a client that proves itself, the token being bound to the key of its DPoP
+        proof, if it sends one. Assertion and proof are used up either way."""
+        proof = self._proof(proofs, tx.now.timestamp())
+        if isinstance(proof, Denied):
+            return proof
+        authenticated = await self._authenticate(assertion, tx)
+        if isinstance(authenticated, Denied):
+            return authenticated
+        client, key = authenticated
+        if proof is not None and not await use_within(tx.db, proof, tx.now):
+            return Denied("invalid_dpop_proof", 400, "The DPoP proof was used before.")
+        if proof is None and client.dpop == "required":
+            return _UNPROVEN
         allowed = ROLE_SCOPES[client.role]
         wanted = frozenset(scope.split()) if scope is not None and scope.split() else allowed
         if not wanted <= allowed:
@@ -82,45 +123,74 @@ class Issuer:
             "iat": now,
             "exp": now + self.token_seconds,
             "jti": str(new_id()),
+            "key": key,
+            **({"cnf": {"jkt": proof.jkt}} if proof else {}),
         }
         return {
-            "access_token": jose.sign(claims, self.key),
-            "token_type": "Bearer",
+            "access_token": jose.sign(claims, self.keys[0]),
+            "token_type": "DPoP" if proof else "Bearer",
             "expires_in": self.token_seconds,
             "scope": claims["scope"],
         }
 
-    async def _authenticate(self, assertion: str, tx: Tx) -> Any:
+    def _proof(self, sent: Sequence[str], now: float) -> dpop.Proof | Denied | None:
+        if not sent:
+            return None
+        try:
+            asked = dpop.Asked("POST", f"{self.url}/oauth/token")
+            return dpop.read_proof(sent, asked, nonces=self.nonces(now), now=now)
+        except dpop.NonceWanted:
+            return _NONCE
+        except dpop.ProofRefused as error:
+            return Denied("invalid_dpop_proof", 400, f"The DPoP proof was refused: {error}.")
+
+    async def _authenticate(self, assertion: str, tx: Tx) -> tuple[Any, str] | Denied:
+        """The client, and the thumbprint of the key by which it proved itself."""
         client_id = _claimed_client(assertion)
         client = await registry.client(tx.db, client_id) if client_id else None
         if client is None:
             return _REFUSED
-        claims = self._verified(assertion, client, int(tx.now.timestamp()))
-        if claims is None:
+        for key in await registry.good_keys(tx.db, client.client_id, tx.now):
+            claims = self._verified(assertion, client.client_id, key.jwk, int(tx.now.timestamp()))
+            if claims is not None:
+                break
+        else:
             return _REFUSED
         # The jti is anybody's text: kept as a hash, it has a length and an alphabet.
         used = f"{client.client_id} {claims['jti']}".encode(errors="surrogatepass")
         jti = hashlib.sha256(used).hexdigest()
-        kept_until = datetime.fromtimestamp(int(claims["exp"]) + 2 * jose.LEEWAY, UTC)
+        kept_until = datetime.fromtimestamp(int(claims["exp"]) + 2 * CLOCKS_APART, UTC)
         if not await registry.use_assertion(tx.db, jti, kept_until, tx.now):
             return _REPLAYED
         if client.suspended:
             tx.emit(ReadDenied(agency=client.organisation, problem="partner-suspended"))
             return _SUSPENDED
-        return client
+        return client, key.kid
 
-    def _verified(self, assertion: str, client: Any, now: int) -> Mapping[str, Any] | None:
-        """The claims of an assertion by ``client`` for us (RFC 7523 §3: issuer or token endpoint)."""
+    def _verified(
+        self, assertion: str, client_id: str, jwk: Mapping[str, Any], now: int
+    ) -> Mapping[str, Any] | None:
+        """The claims of an assertion by the client for us (RFC 7523 §3: issuer or token endpoint)."""
         for audience in (self.url, f"{self.url}/oauth/token"):
-            try:
-                key = OKPKey.import_key(client.jwk)
-                claims = jose.verify(assertion, key, now=now, audience=audience, issuer=client.client_id)
-            except (jose.TokenRefused, JoseError, ValueError, RecursionError):
-                continue
-            jti, lifetime = claims.get("jti"), claims["exp"] - now
-            if isinstance(jti, str) and jti and lifetime <= MAX_ASSERTION_SECONDS + jose.LEEWAY:
+            claims = claims_by(jwk, assertion, client_id, audience, now)
+            if claims is not None and isinstance(claims.get("jti"), str) and claims["jti"]:
                 return claims
         return None
+
+
+def claims_by(
+    jwk: Mapping[str, Any], assertion: str, client_id: str, audience: str, now: int
+) -> Mapping[str, Any] | None:
+    """What a client says, signed by a key of its own, for ``audience`` and for minutes; None if it does
+    not say it so."""
+    try:
+        key = OKPKey.import_key(dict(jwk))
+        claims = jose.verify(
+            assertion, key, now=now, audience=audience, issuer=client_id, leeway=CLOCKS_APART
+        )
+    except (jose.TokenRefused, JoseError, ValueError, RecursionError):
+        return None
+    return claims if claims["exp"] - now <= MAX_ASSERTION_SECONDS + CLOCKS_APART else None
 
 
 def _claimed_client(assertion: str) -> str | None:

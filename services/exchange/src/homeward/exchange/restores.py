@@ -17,12 +17,14 @@ from homeward.common.contracts import (
     HoldPlaced,
     ObjectionRaised,
     ObjectionWithdrawn,
+    PartnerAccessChanged,
     PartnerChanged,
 )
+from homeward.common.jose import thumbprint
 from homeward.common.parts import Handler
 from homeward.common.tx import Tx
 
-from .store import cases, facts, register
+from .store import cases, clients, facts, register
 from .store import partners as registry
 
 
@@ -34,7 +36,17 @@ async def on_partner_changed(event: PartnerChanged, tx: Tx) -> None:
     known = event.profile.model_dump(mode="json", exclude={"public_jwk"})
     row = known | {"agency": event.agency, "revision": event.revision}
     await registry.put_partner(tx.db, row | {"registered_at": tx.handled.envelope.time})
-    await registry.put_client(tx.db, event.agency, event.agency, "partner", event.profile.public_jwk)
+    await clients.put_client(tx.db, event.agency, event.agency, "partner")
+    jwk = event.profile.public_jwk
+    if jwk and event.change in {"registered", "key-rotated"}:
+        await clients.put_key(tx.db, event.agency, thumbprint(jwk), jwk, tx.handled.envelope.time)
+
+
+async def on_partner_access_changed(event: PartnerAccessChanged, tx: Tx) -> None:
+    """The partner asks for tokens by the keys it had, and by none that was revoked."""
+    await clients.put_client(tx.db, event.agency, event.agency, "partner", event.dpop)
+    rows = [{"kid": thumbprint(key.jwk), **key.model_dump(mode="python")} for key in event.keys]
+    await clients.put_keys(tx.db, event.agency, rows)
 
 
 async def on_consent_granted(event: ConsentGranted, tx: Tx) -> None:
@@ -92,6 +104,7 @@ def _kind(event: Event) -> Literal["hold", "objection"]:
 
 RESTORES: Mapping[type[Event], Handler] = {
     PartnerChanged: on_partner_changed,
+    PartnerAccessChanged: on_partner_access_changed,
     ConsentGranted: on_consent_granted,
     ConsentWithdrawn: on_consent_withdrawn,
     HoldPlaced: on_restricted,

@@ -17,13 +17,16 @@ class Settings(ServiceSettings):
     """The Ed25519 private key (JWK) that signs access tokens; a fresh one a process without it."""
     staff_file: Path | None = None
     """Clients of the operator's own staff: JSON of
-    ``{client_id: {"organisation": …, "role": …, "jwk": {…}}}``."""
+    ``{client_id: {"organisation": …, "role": …, "jwk": {…}}}``, with ``"dpop": "optional"`` for who cannot
+    prove possession of a key."""
     data_home: str = "THA"
     """The country whose law holds where this deployment stores data (ISO alpha-3). One deployment is
     one jurisdiction's storage."""
     max_requests: int = Field(default=256, ge=1)
     """Partners that wait for their feed to grow are requests under way, and do nothing meanwhile."""
     token_seconds: int = 300
+    key_overlap_seconds: int = Field(default=604_800, ge=0)
+    """How long a partner's key stays good after the partner has put another in its place."""
     feed_pause_seconds: float = 30
     """How far exchange may be behind what others published before feeds pause (503): they could show
     what has been revoked meanwhile."""

@@ -99,6 +99,8 @@ def say_refused(refused: Refused) -> None:
         say_next("Check the client id and key of the credentials file, and this machine's clock.")
     elif refused.status == 403:
         say_next("Another role's credentials may do this.")
+    elif refused.status == 429:
+        say_next("Wait a minute, then try again. Nothing was done.")
 
 
 def say_next(step: str) -> None:

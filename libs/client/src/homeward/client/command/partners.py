@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from ..credentials import create
+from ..rotation import rotate
 from ..session import Session
 from .output import As, AsJson, Unusable, print_json, print_rows, read_json, say, session
 
 commands = typer.Typer(no_args_is_help=True, help="Register partners and what they may ever see.")
+Maybe = Annotated[str | None, typer.Argument(metavar="[PARTNER]", help="The partner's id.")]
 Agency = Annotated[str, typer.Argument(help="The partner's id: lower-case letters, digits, hyphens.")]
 
 
@@ -34,6 +36,9 @@ def add(
     public_jwk: Annotated[Path | None, typer.Option(help="The partner's own public key (JWK).")] = None,
     data_home: Annotated[str | None, typer.Option(help="Country of its storage; default: its own.")] = None,
     accredited: Annotated[bool, typer.Option(help="Accredited to assist people.")] = False,
+    dpop: Annotated[
+        str, typer.Option(help="optional: it cannot prove possession of a key yet.")
+    ] = "required",
     credentials: As = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +47,7 @@ def add(
         body = {
             "agency": agency, "name": name, "kind": kind, "country": country, "accredited": accredited,
             "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "public_jwk": jwk,
+            "dpop": dpop,
         }  # fmt: skip
         partner = platform.post("/v1/partners", body)
     _show(partner, as_json, out)
@@ -86,18 +92,72 @@ def resume(agency: Agency, credentials: As = None, as_json: AsJson = False) -> N
         _show(platform.post(f"/v1/partners/{agency}/resume"), as_json)
 
 
+@commands.command()
+def keys(agency: Maybe = None, credentials: As = None, as_json: AsJson = False) -> None:
+    """A partner's keys; without a partner's id, your own."""
+    with session(credentials) as platform:
+        _show_keys(platform.get(_keys_of(agency))["keys"], as_json)
+
+
 @commands.command("rotate-key")
 def rotate_key(
-    agency: Agency,
+    agency: Maybe = None,
     out: Annotated[Path | None, typer.Option(help="Make a key pair and write credentials here.")] = None,
     public_jwk: Annotated[Path | None, typer.Option(help="The partner's new public key (JWK).")] = None,
     credentials: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a partner's key."""
-    with session(credentials) as platform, _public_half(platform, agency, out, public_jwk) as jwk:
-        partner = platform.post(f"/v1/partners/{agency}/rotate-key", {"public_jwk": jwk})
-    _show(partner, as_json, out)
+    """Replace a key. Without a partner's id it is your own: the credentials file gets a new one, and the
+    former stays good for a while. An operator who replaces a partner's ends the former at once."""
+    with session(credentials) as platform:
+        if agency is not None:
+            with _public_half(platform, agency, out, public_jwk) as jwk:
+                partner = platform.post(f"/v1/partners/{agency}/rotate-key", {"public_jwk": jwk})
+            return _show(partner, as_json, out)
+        if out or public_jwk:
+            raise Unusable("--out and --public-jwk are for a partner that is named.")
+        assert credentials is not None
+        found = rotate(platform, credentials)
+    _show_keys(found, as_json)
+    return None if as_json else say(f"The new key is in {credentials}: put it wherever the former one is.")
+
+
+@commands.command("revoke-key")
+def revoke_key(
+    kid: Annotated[str, typer.Argument(help="The key's id, as `homeward partner keys` shows it.")],
+    agency: Maybe = None,
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a key, and every token got by it, be refused from now on; it may be in wrong hands."""
+    with session(credentials) as platform:
+        _show_keys(platform.post(f"{_keys_of(agency)}/{kid}/revoke")["keys"], as_json)
+
+
+@commands.command()
+def dpop(
+    agency: Agency,
+    proof: Annotated[str, typer.Argument(help="required, or optional for who cannot prove possession.")],
+    credentials: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether a partner's tokens must be bound to a key."""
+    with session(credentials) as platform:
+        _show(platform.post(f"/v1/partners/{agency}/dpop", {"dpop": proof}), as_json)
+
+
+def _keys_of(agency: str | None) -> str:
+    return "/v1/own/keys" if agency is None else f"/v1/partners/{agency}/keys"
+
+
+def _show_keys(found: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        return print_json(found)
+    return print_rows(
+        ("key", "since", "good until", "revoked"),
+        [(key["kid"], key["since"], key["until"], key["revoked_at"]) for key in found],
+        none="There is no key.",
+    )
 
 
 def _show(partner: dict[str, Any], as_json: bool, out: Path | None = None) -> None:

@@ -46,6 +46,34 @@ class PartnerChanged(_ExchangeEvent):
     """As it is from now on."""
 
 
+class PartnerKey(BaseModel):
+    """A public key by which a partner proves itself: until another has taken its place, or until it was
+    revoked."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    jwk: dict[str, str]
+    since: datetime
+    until: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class PartnerAccessChanged(_ExchangeEvent):
+    """How a partner proves itself when it asks for tokens, from now on: all its keys, also those that have
+    ended, and whether tokens must be bound to a key."""
+
+    TYPE = "homeward.partner.access-changed.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    change: Annotated[
+        Literal["registered", "key-added", "key-replaced", "key-revoked", "dpop-changed"],
+        FieldClass.ENVELOPE,
+    ]
+    dpop: Annotated[Literal["required", "optional"], FieldClass.ENVELOPE]
+    keys: Annotated[tuple[PartnerKey, ...], FieldClass.ENVELOPE]
+
+
 class PolicyActivated(_ExchangeEvent):
     """A policy set decides from now on."""
 

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, partners, register
+from . import decisions, events, oauth, own_keys, partners, register
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
     partners.router,
+    own_keys.router,
     register.router,
     events.router,
     decisions.router,

@@ -7,8 +7,9 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from homeward.common.http import ServiceParts
+from homeward.common.parts import Parts
 
-from ..issuer import ASSERTION_TYPE, Denied
+from ..issuer import ASSERTION_TYPE, Denied, Issuer
 from .own import TheIssuer
 
 router = APIRouter(tags=["authorisation"])
@@ -41,7 +42,16 @@ _LONGEST = 10_000
 
 @router.post("/oauth/token", openapi_extra=_FORM)
 async def token(request: Request, parts: ServiceParts, issuer: TheIssuer) -> Response:
-    """An access token for a client that proves itself by ``private_key_jwt`` (RFC 7523)."""
+    """An access token for a client that proves itself by ``private_key_jwt`` (RFC 7523). With a DPoP proof
+    (RFC 9449) it is bound to the key of that proof."""
+    nonce = issuer.nonces(parts.clock().timestamp())[0]
+    answer = await _answer(request, parts, issuer)
+    if request.headers.get("dpop") is not None:
+        answer.headers["DPoP-Nonce"] = nonce
+    return answer
+
+
+async def _answer(request: Request, parts: Parts, issuer: Issuer) -> Response:
     form = await _form(request)
     if form is None:
         return _refused(Denied("invalid_request", 400, "Send one form (x-www-form-urlencoded)."))
@@ -53,7 +63,8 @@ async def token(request: Request, parts: ServiceParts, issuer: TheIssuer) -> Res
     if form.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
         return _refused(Denied("invalid_client", 401, "Authenticate with private_key_jwt."))
     async with parts.transaction("client:unknown") as tx:
-        granted = await issuer.grant(assertion, form.get("scope"), tx)
+        proofs = request.headers.getlist("dpop")
+        granted = await issuer.grant(assertion, form.get("scope"), proofs, tx)
     return _refused(granted) if isinstance(granted, Denied) else JSONResponse(granted, headers=_NO_STORE)
 
 
@@ -74,9 +85,10 @@ async def _form(request: Request) -> dict[str, str] | None:
 
 
 @router.get("/oauth/jwks")
-async def jwks(issuer: TheIssuer) -> dict[str, Any]:
-    """The keys that verify access tokens."""
-    return issuer.jwks()
+async def jwks(issuer: TheIssuer, parts: ServiceParts) -> dict[str, Any]:
+    """The keys that verify access tokens (RFC 7517), the nonces that proofs may carry, and the clients'
+    keys (by thumbprint) whose tokens are refused."""
+    return await issuer.published(parts.engine, parts.clock())
 
 
 @router.get("/.well-known/oauth-authorization-server")

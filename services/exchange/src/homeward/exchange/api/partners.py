@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
 from pydantic import BaseModel, Field
 
 from homeward.common.auth import Actor, require
@@ -18,13 +16,16 @@ from homeward.common.idempotency import IdempotencyKey, answer_once
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
+from .. import access
+from ..store import clients
 from ..store import partners as registry
-from .own import Body, Name
+from .own import Body, Keys, Kid, Name, keys_of, public_key
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
 Writer = Annotated[Actor, require("partners:write")]
 Change = Literal["registered", "suspended", "resumed", "key-rotated"]
+Dpop = Literal["required", "optional"]
 Kind = Literal[
     "NGO", "LawEnforcement", "HealthServiceOrganisation", "CentralGovernmentOrganisation",
     "LocalGovernmentOrganisation", "ImmigrationService", "LegalService",
@@ -42,6 +43,8 @@ class NewPartner(Body):
     purposes: frozenset[Purpose] = Field(min_length=1)
     clearance: frozenset[FieldClass] = Field(min_length=1)
     accredited: bool = False
+    dpop: Dpop = "required"
+    """Whether its tokens must be bound to a key (RFC 9449); optional only for who cannot do that yet."""
     public_jwk: dict[str, Any]
 
 
@@ -49,6 +52,12 @@ class NewKey(Body):
     """A public key (JWK, Ed25519)."""
 
     public_jwk: dict[str, Any]
+
+
+class Proving(Body):
+    """Whether tokens must be bound to a key."""
+
+    dpop: Dpop
 
 
 class Partner(BaseModel):
@@ -68,6 +77,7 @@ class Partner(BaseModel):
     read_seq: int
     acked_seq: int
     registered_at: datetime
+    dpop: Dpop
 
 
 class Partners(BaseModel):
@@ -81,22 +91,27 @@ async def add(
     body: NewPartner, request: Request, parts: ServiceParts, actor: Writer, key: IdempotencyKey = None
 ) -> Response:
     """Register a partner. What it may see of what is there already is decided in the background."""
-    jwk = _public(body.public_jwk)
+    kid, jwk = public_key(body.public_jwk)
 
     async with parts.transaction(actor.name) as tx:
 
         async def work() -> Partner:
             await registry.change(tx.db)
-            row = body.model_dump(mode="json", exclude={"public_jwk"}) | {
+            row = body.model_dump(mode="json", exclude={"public_jwk", "dpop"}) | {
                 "purposes": sorted(body.purposes),
                 "clearance": sorted(body.clearance),
                 "registered_at": tx.now,
             }
             added = await registry.add_partner(tx.db, row)
-            if not added or not await registry.add_client(tx.db, body.agency, body.agency, "partner", jwk):
+            if not added or not await clients.add_client(
+                tx.db, body.agency, body.agency, "partner", body.dpop
+            ):
                 raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
+            await clients.put_key(tx.db, body.agency, kid, jwk, tx.now)
             await registry.start_sweep(tx.db, "partner registered")
-            return await _changed(body.agency, "registered", tx)
+            shown = await _changed(body.agency, "registered", tx)
+            await access.tell(body.agency, "registered", tx)
+            return shown
 
         return await answer_once(tx, request, key, work)
 
@@ -130,12 +145,41 @@ async def resume(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partne
 
 @router.post("/{agency}/rotate-key")
 async def rotate_key(agency: AgencyId, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
-    """Replace the partner's key; the old one gets no more tokens."""
-    jwk = _public(body.public_jwk)
+    """Replace the partner's keys by this one; the old ones get no more tokens, and those that they got are
+    refused."""
+    kid, jwk = public_key(body.public_jwk)
+    async with parts.transaction(actor.name) as tx:
+        await _locked(agency, tx)
+        await access.replace_keys(agency, kid, jwk, tx)
+        return await _changed(agency, "key-rotated", tx)
+
+
+@router.get("/{agency}/keys")
+async def partners_keys(agency: AgencyId, parts: ServiceParts, actor: Reader) -> Keys:
+    """The partner's keys, the newest first, those that have ended included."""
     async with parts.transaction(actor.name) as tx:
         await _shown(agency, tx)
-        await registry.put_client(tx.db, agency, agency, "partner", jwk)
-        return await _changed(agency, "key-rotated", tx)
+        return Keys(keys=keys_of(await clients.keys(tx.db, agency)))
+
+
+@router.post("/{agency}/keys/{kid}/revoke")
+async def revoke_key(agency: AgencyId, kid: Kid, parts: ServiceParts, actor: Writer) -> Keys:
+    """A key is not its owner's alone any more: from now on it is refused, and every token that was got by
+    it, by exchange at once and everywhere within seconds."""
+    async with parts.transaction(actor.name) as tx:
+        await _locked(agency, tx)
+        await access.revoke_key(agency, kid, tx)
+        return Keys(keys=keys_of(await clients.keys(tx.db, agency)))
+
+
+@router.post("/{agency}/dpop")
+async def set_dpop(agency: AgencyId, body: Proving, parts: ServiceParts, actor: Writer) -> Partner:
+    """Whether the partner's tokens must be bound to a key; it holds for the tokens to come."""
+    async with parts.transaction(actor.name) as tx:
+        await _locked(agency, tx)
+        await clients.put_client(tx.db, agency, agency, "partner", body.dpop)
+        await access.tell(agency, "dpop-changed", tx)
+        return await _shown(agency, tx)
 
 
 async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended: bool) -> Partner:
@@ -153,11 +197,17 @@ async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended:
 async def _changed(agency: str, change: Change, tx: Tx) -> Partner:
     """Say what the partner is from now on."""
     shown = await _shown(agency, tx)
-    client = await registry.client(tx.db, agency)
+    keys = await clients.good_keys(tx.db, agency, tx.now)
     known = shown.model_dump(include=set(PartnerProfile.model_fields))
-    profile = PartnerProfile.model_validate({**known, "public_jwk": client.jwk if client else {}})
+    profile = PartnerProfile.model_validate({**known, "public_jwk": keys[0].jwk if keys else {}})
     tx.emit(PartnerChanged(agency=agency, change=change, revision=shown.revision, profile=profile))
     return shown
+
+
+async def _locked(agency: str, tx: Tx) -> None:
+    """404, or nobody else changes how this partner asks for tokens until the transaction ends."""
+    await _shown(agency, tx)
+    await clients.client(tx.db, agency, lock=True)
 
 
 async def _shown(agency: str, tx: Tx) -> Partner:
@@ -165,19 +215,3 @@ async def _shown(agency: str, tx: Tx) -> Partner:
     if row is None:
         raise Problem(404, "not-found", "There is no such partner.")
     return Partner.model_validate(dict(row._mapping))
-
-
-def _public(jwk: dict[str, Any]) -> dict[str, Any]:
-    """The public Ed25519 key, and nothing else that came with it; a private one is refused so that it
-    can be thrown away by its owner."""
-    errors = [{"field": "public_jwk", "code": "not_a_public_key", "detail": "Send a public Ed25519 JWK."}]
-    if "d" in jwk:
-        errors[0]["detail"] = "This is a private key. Make a new one; send its public half only."
-    else:
-        try:
-            key = OKPKey.import_key({name: jwk[name] for name in ("kty", "crv", "x")})
-            if key.curve_name == "Ed25519":
-                return {name: key.as_dict(private=False)[name] for name in ("kty", "crv", "x")}
-        except (JoseError, KeyError, ValueError, TypeError):
-            pass
-    raise Problem(422, "invalid-request", "The key cannot be used.", errors=errors)

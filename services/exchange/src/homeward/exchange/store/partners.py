@@ -1,6 +1,6 @@
-"""The registry of partners and of the clients that may ask for tokens."""
+"""The registry of partners, and which policies decide."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain import Partner
-from .tables import clients, partners, policy_sets, progress, sweeps, used_assertions
+from .tables import clients, partners, policy_sets, progress, sweeps
 
 
 def partner_of(row: sa.Row[Any]) -> Partner:
@@ -41,14 +41,19 @@ async def change(db: AsyncConnection) -> None:
     await db.execute(sa.text(f"SELECT pg_advisory_xact_lock({_REGISTRY})"))
 
 
+_DPOP = sa.func.coalesce(
+    sa.select(clients.c.dpop).where(clients.c.client_id == partners.c.agency).scalar_subquery(), "required"
+).label("dpop")
+
+
 async def partner(db: AsyncConnection, agency: str) -> sa.Row[Any] | None:
     """One partner."""
-    return (await db.execute(sa.select(partners).where(partners.c.agency == agency))).first()
+    return (await db.execute(sa.select(partners, _DPOP).where(partners.c.agency == agency))).first()
 
 
 async def all_partners(db: AsyncConnection) -> Sequence[sa.Row[Any]]:
     """All partners, by id."""
-    return (await db.execute(sa.select(partners).order_by(partners.c.agency))).all()
+    return (await db.execute(sa.select(partners, _DPOP).order_by(partners.c.agency))).all()
 
 
 async def add_partner(db: AsyncConnection, row: Mapping[str, Any]) -> bool:
@@ -76,54 +81,6 @@ async def set_suspended(db: AsyncConnection, agency: str, suspended: bool) -> sa
     )
     row: sa.Row[Any] | None = changed.first()
     return row
-
-
-async def add_client(
-    db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any]
-) -> bool:
-    """Let a new client ask for tokens; False if a client or an organisation of that name does already."""
-    taken = sa.or_(clients.c.client_id == client_id, clients.c.organisation == organisation)
-    if (await db.execute(sa.select(clients.c.client_id).where(taken))).first() is not None:
-        return False
-    row = {"client_id": client_id, "organisation": organisation, "role": role, "jwk": dict(jwk)}
-    await db.execute(sa.insert(clients).values(row))
-    return True
-
-
-async def put_client(
-    db: AsyncConnection, client_id: str, organisation: str, role: str, jwk: Mapping[str, Any]
-) -> None:
-    """Let a client ask for tokens by this key; a key it had before is good no longer."""
-    row = {"client_id": client_id, "organisation": organisation, "role": role, "jwk": dict(jwk)}
-    statement = insert(clients).values(row)
-    await db.execute(statement.on_conflict_do_update(index_elements=["client_id"], set_=row))
-
-
-async def keep_staff(db: AsyncConnection, client_ids: Collection[str]) -> None:
-    """No client but partners and these may ask for tokens any more."""
-    await db.execute(
-        sa.delete(clients).where(clients.c.role != "partner", clients.c.client_id.not_in(sorted(client_ids)))
-    )
-
-
-async def client(db: AsyncConnection, client_id: str) -> sa.Row[Any] | None:
-    """One client, and whether its organisation is a suspended partner."""
-    found = await db.execute(
-        sa.select(clients, sa.func.coalesce(partners.c.suspended, sa.false()).label("suspended"))
-        .select_from(clients.outerjoin(partners, partners.c.agency == clients.c.organisation))
-        .where(clients.c.client_id == client_id)
-    )
-    return found.first()
-
-
-async def use_assertion(db: AsyncConnection, jti: str, expires_at: datetime, now: datetime) -> bool:
-    """Mark an assertion as used; False if it was used before."""
-    await db.execute(sa.delete(used_assertions).where(used_assertions.c.expires_at < now))
-    row = {"jti": jti, "expires_at": expires_at}
-    used = await db.execute(
-        insert(used_assertions).values(row).on_conflict_do_nothing().returning(used_assertions.c.jti)
-    )
-    return used.first() is not None
 
 
 async def active_policies(db: AsyncConnection) -> str | None:

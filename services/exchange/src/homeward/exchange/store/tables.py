@@ -27,9 +27,23 @@ clients = sa.Table(
     Column("client_id", Text, primary_key=True),
     Column("organisation", Text, nullable=False),
     Column("role", Text, nullable=False),
-    Column("jwk", JSONB, nullable=False),
+    Column("dpop", Text, nullable=False, server_default="required"),
 )
-"""Who may ask for tokens, by which public key."""
+"""Who may ask for tokens, and whether they must be bound to a key (``required``) or need not
+(``optional``)."""
+
+client_keys = sa.Table(
+    "client_keys",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("kid", Text, primary_key=True),
+    Column("jwk", JSONB, nullable=False),
+    instant("since"),
+    instant("until", nullable=True),
+    instant("revoked_at", nullable=True),
+)
+"""By which public keys (named by thumbprint) clients prove themselves, or did: ``until`` another took its
+place, or until it was revoked."""
 
 used_assertions = sa.Table(
     "used_assertions", metadata, Column("jti", Text, primary_key=True), instant("expires_at")
