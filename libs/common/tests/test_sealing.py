@@ -56,6 +56,10 @@ def test_every_event_opens_as_it_was_sealed(name: str) -> None:
         opened = sealed.open(keys)
         assert type(event).model_validate(opened.fields) == event
         assert opened.erased == frozenset()
+        contents, _ = sealed.contents(keys)
+        assert {c: x if isinstance(x, bytes) else canonical(x) for c, x in contents.items()} == {
+            c: canonical(fields) for c, fields in draft.grouped.items()
+        }, "a class comes as it was sealed, byte for byte"
         assert sealed.classes == draft.grouped.keys()
         assert sealed.subjects == {draft.subject_of[c] for c in draft.grouped if c in SEALED_CLASSES}
 
