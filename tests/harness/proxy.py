@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 import httpx
@@ -28,14 +29,14 @@ class Proxy:
     ) -> None:
         self._ports_of = ports_of
         self._owner_of = owner_of or _owner
-        self._turn = count()
+        self._turns: defaultdict[str, Iterator[int]] = defaultdict(count)
         self._http = httpx.AsyncClient(timeout=120, trust_env=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = Response(status_code=503)
-        ports = self._ports_of(self._owner_of(request.url.path))
-        first = next(self._turn)
+        owner = self._owner_of(request.url.path)
+        ports, first = self._ports_of(owner), next(self._turns[owner])
         for at in range(len(ports)):
             try:
                 response = await self._passed_on(request, ports[(first + at) % len(ports)])

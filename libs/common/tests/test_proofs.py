@@ -148,8 +148,10 @@ async def test_what_was_used_is_forgotten_once_it_is_too_old_to_be_taken(
 ) -> None:
     arrivals, now = service.parts.arrivals, world.now
     for number in range(255):
-        assert (await arrivals.note(Proof("k", str(number), "n"), None, now)).fresh
+        proof = Proof("k", str(number), "n")
+        assert (await arrivals.note("ngo", None, proof, counted=False, now=now)).fresh
     world.pass_time(seconds=dpop.KEPT + 1)
-    assert (await arrivals.note(Proof("k", "last", "n"), None, world.now)).fresh
+    last = Proof("k", "last", "n")
+    assert (await arrivals.note("ngo", None, last, counted=False, now=world.now)).fresh
     [row] = await world.execute(service, "SELECT count(*) AS kept FROM used_proofs")
     assert row.kept == 1

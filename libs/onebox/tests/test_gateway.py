@@ -53,7 +53,8 @@ async def test_what_is_nowhere_is_404_and_what_is_there_by_another_method_405(
 
 async def test_each_path_is_answered_by_the_service_that_has_it(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/report-columns")).json()["columns"][0] == "kind"
-    assert (await client.get("/oauth/jwks")).json()["keys"][0]["crv"] == "Ed25519"
+    metadata = (await client.get("/.well-known/oauth-authorization-server")).json()
+    assert metadata["jwks_uri"] == "http://here/oauth/jwks"
     for path in ("/v1/partners", "/v1/counts", "/v1/cases", "/v1/audit/events", "/v1/keyring/outbox"):
         assert (await client.get(path)).status_code == 401, path
 

@@ -88,7 +88,7 @@ async def test_what_is_granted_opens_here_with_a_proof_alone(
     async def published() -> object:
         return await service.parts.own["published"]()
 
-    verifier = IssuerVerifier(URL, published, fresh=0, now=lambda: world.now.timestamp())  # type: ignore[arg-type]
+    verifier = IssuerVerifier(URL, published, now=lambda: world.now.timestamp())  # type: ignore[arg-type]
     real = replace(service, parts=replace(service.parts, verifier=verifier))
     token = (await client.ask()).json()["access_token"]
     transport = httpx.ASGITransport(http.create_app(real))

@@ -54,20 +54,20 @@ async def partner(world: World, scene: Scene, service: Service) -> AsyncIterator
     key = jose.new_key()
     await scene.staff("POST", "/v1/partners", {**NEW, "public_jwk": jose.public_jwk(key)})
     partner = Partner(scene, key)
-    real = replace(service, parts=replace(service.parts, verifier=_verifier(world, service, fresh=0)))
+    real = replace(service, parts=replace(service.parts, verifier=_verifier(world, service)))
     transport = httpx.ASGITransport(http.create_app(real), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=URL) as partner.http:
         yield partner
 
 
-def _verifier(world: World, service: Service, **options: Any) -> IssuerVerifier:
+def _verifier(world: World, service: Service) -> IssuerVerifier:
     """As a service has it that trusts this issuer."""
 
     async def published() -> dict[str, Any]:
         found: dict[str, Any] = await service.parts.own["published"]()
         return found
 
-    return IssuerVerifier(URL, published, now=lambda: world.now.timestamp(), **options)
+    return IssuerVerifier(URL, published, now=lambda: world.now.timestamp())
 
 
 def other(partner: Partner, key: OKPKey) -> Client:

@@ -50,6 +50,13 @@ async def test_who_leaves_the_staff_file_gets_no_more_tokens(world: World, tmp_p
     after = {"bo": entry("reviewer")}
     service = await started(world, staff_file(tmp_path, after))
     assert await clients(world, service) == {**PARTNERS, "bo": "reviewer"}
+    # Nor is a token that they have taken: neither Ana's nor one that Bo got by the former key.
+    published = await service.parts.own["published"]()
+    kids = sorted(jose.thumbprint(one["jwk"]) for one in before.values())
+    assert published["revoked"] == kids
+    service = await started(world, staff_file(tmp_path, before))
+    published = await service.parts.own["published"]()
+    assert published["revoked"] == [jose.thumbprint(after["bo"]["jwk"])]
 
 
 async def test_a_process_without_a_staff_file_changes_nobody(world: World, tmp_path: Path) -> None:

@@ -21,15 +21,14 @@ _FORGET_EVERY = 256
 # One statement is the whole transaction, and its commit waits for no disk and no standby: the nonce makes a
 # proof worthless within minutes, and a crash forgets those of its last fraction of a second. A replica
 # whose clock is behind counts into the newer window.
-_NOTE = sa.text(
-    """
+_NOTE = """
     WITH proof AS (
         INSERT INTO used_proofs (id, expires_at)
         SELECT :id, :expires_at WHERE :id IS NOT NULL
         ON CONFLICT DO NOTHING RETURNING true
     ), counted AS (
         INSERT INTO quotas (client_id, window_number, used)
-        SELECT :client_id, :window, 1 WHERE :client_id IS NOT NULL
+        SELECT :client_id, :window, 1 WHERE :counted
         ON CONFLICT (client_id) DO UPDATE SET
             window_number = greatest(quotas.window_number, :window),
             used = CASE WHEN quotas.window_number < :window THEN 1 ELSE quotas.used + 1 END
@@ -37,23 +36,27 @@ _NOTE = sa.text(
     )
     SELECT :id IS NULL OR EXISTS (SELECT FROM proof) AS fresh,
         coalesce((SELECT used FROM counted), 0) AS used,
+        {revoked} AS revoked,
         set_config('synchronous_commit', 'off', true)
     """
-).bindparams(
+_TYPES = (
     sa.bindparam("id", type_=sa.LargeBinary),
     sa.bindparam("expires_at", type_=sa.DateTime(timezone=True)),
     sa.bindparam("client_id", type_=sa.Text),
+    sa.bindparam("counted", type_=sa.Boolean),
     sa.bindparam("window", type_=sa.BigInteger),
 )
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """What is to be known of a request: whether its proof was never used before, and the how many-th it is
-    of its client's in this minute (0 if that is not counted)."""
+    """What is to be known of a request: whether its proof was never used before, the how many-th it is of
+    its client's in this minute (0 if that is not counted), and whether the key by which its token was got
+    is revoked."""
 
     fresh: bool
     used: int
+    revoked: bool
 
 
 @dataclass(frozen=True)
@@ -79,23 +82,31 @@ class Quota:
 
 
 class Arrivals:
-    """The requests that came to a service."""
+    """The requests that came to a service. ``revoked`` is SQL that says of ``:client_id`` and ``:key``, the
+    key by which a token was got, whether that is revoked: for a service whose database knows, so that it
+    is so at once."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, revoked: str | None = None) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._knows_keys = revoked is not None
+        types = [*_TYPES, sa.bindparam("key", type_=sa.Text)] if revoked else _TYPES
+        self._note = sa.text(_NOTE.format(revoked=revoked or "false")).bindparams(*types)
         self._proofs = count(1)
 
-    async def note(self, proof: Proof | None, client_id: str | None, now: datetime) -> Arrived:
-        """Use ``proof`` up, and count a request of ``client_id``, where they are given."""
-        if proof is None and client_id is None:
-            return Arrived(True, 0)
-        window = int(now.timestamp() // WINDOW)
+    async def note(
+        self, client_id: str, key: str | None, proof: Proof | None, *, counted: bool, now: datetime
+    ) -> Arrived:
+        """Use ``proof`` up, if there is one, and count the request, if it is to be."""
+        if proof is None and not counted and not self._knows_keys:
+            return Arrived(fresh=True, used=0, revoked=False)
         proven = {"id": None, "expires_at": None} if proof is None else _row(proof, now)
+        asked = {"client_id": client_id, "counted": counted, "window": int(now.timestamp() // WINDOW)}
+        known = {"key": key} if self._knows_keys else {}
         async with self._engine.connect() as db:
-            row = (await db.execute(_NOTE, {**proven, "client_id": client_id, "window": window})).one()
+            row = (await db.execute(self._note, {**proven, **asked, **known})).one()
             if proof is not None and next(self._proofs) % _FORGET_EVERY == 0:
                 await _forget(db, now, 2 * _FORGET_EVERY)
-        return Arrived(row.fresh, row.used)
+        return Arrived(row.fresh, row.used, row.revoked)
 
 
 async def use_within(db: AsyncConnection, proof: Proof, now: datetime) -> bool:

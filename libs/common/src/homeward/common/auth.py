@@ -58,13 +58,16 @@ def _proof(request: Request, token: str, binding: Binding) -> dpop.Proof:
 
 
 async def _arrive(request: Request, actor: Actor, proof: dpop.Proof | None) -> None:
-    """401 for a proof that was used before, 429 for a partner who has asked enough this minute."""
+    """401 for a proof that was used before, or a token whose key is known here to be revoked; 429 for a
+    partner who has asked enough this minute."""
     parts = request.app.state.parts
     arrivals: Arrivals = parts.arrivals
     limit: int = parts.settings.partner_requests_per_minute
     counted = limit > 0 and actor.role == "partner"
     now = parts.clock()
-    arrived = await arrivals.note(proof, actor.client_id if counted else None, now)
+    arrived = await arrivals.note(actor.client_id, actor.key, proof, counted=counted, now=now)
+    if arrived.revoked:
+        _refuse("DPoP" if proof else "Bearer", "revoked_key")
     if not arrived.fresh and actor.binding is not None:
         raise _unproven(dpop.ProofRefused("used before"), actor.binding)
     if not counted:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
 from . import http, logs, telemetry
+from .arrivals import Arrivals
 from .broker import Broker, open_broker
 from .clock import Clock, utc_now
 from .consumer import Consumer
@@ -52,16 +53,18 @@ def build_parts(
     keyring: Keyring | None = None,
     verifier: TokenVerifier | None = None,
     clock: Clock = utc_now,
+    revoked: str | None = None,
 ) -> Parts:
-    """A service's parts from its settings, or those given instead."""
+    """A service's parts from its settings, or those given instead; ``revoked`` as for :class:`.Arrivals`."""
     stock = 0
     if keyring is None:
         key = read_key(settings.service_key_file) if settings.service_key_file else new_key()
         keyring, stock = HttpKeyring(settings.keyring_url, name, key), KEYS_IN_STOCK
+    engine = engine or create_engine(settings.database_url)
     return Parts(
         name=name,
         settings=settings,
-        engine=engine or create_engine(settings.database_url),
+        engine=engine,
         broker=broker
         or open_broker(
             settings.broker_url,
@@ -70,6 +73,7 @@ def build_parts(
         ),
         keyring=CachedKeyring(keyring, stock=stock),
         verifier=verifier or IssuerVerifier(settings.public_url, jwks_over_http(settings.jwks_url)),
+        arrivals=Arrivals(engine, revoked=revoked),
         clock=clock,
     )
 

@@ -32,12 +32,10 @@ class Parts:
     broker: Broker
     keyring: CachedKeyring
     verifier: TokenVerifier
+    arrivals: Arrivals
     clock: Clock = utc_now
     own: dict[str, Any] = field(default_factory=dict)
     """What one service alone has (a signing key, a policy set), by name."""
-
-    def __post_init__(self) -> None:
-        self.arrivals = Arrivals(self.engine)
 
     @asynccontextmanager
     async def transaction(self, actor: str) -> AsyncIterator[Tx]:

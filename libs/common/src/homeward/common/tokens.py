@@ -37,6 +37,8 @@ class Actor:
     role: str
     scopes: frozenset[str]
     binding: Binding | None = None
+    key: str | None = None
+    """The key by which the client got its token (its thumbprint)."""
 
     @property
     def name(self) -> str:
@@ -103,22 +105,19 @@ class Published:
 
 
 class IssuerVerifier:
-    """Verifies tokens by what the issuer publishes, which is asked for again every ``fresh`` seconds, beside
+    """Verifies tokens by what the issuer publishes, which is asked for again every two seconds, beside
     the requests; who comes after a longer quiet waits for it. Where it is older than half a minute nobody
-    is let in. With ``fresh`` 0 it is asked for by
-    every request: that is for the issuer itself, which has it at hand."""
+    is let in."""
 
     def __init__(
         self,
         issuer: str,
         source: IssuerSource,
         *,
-        fresh: float = FRESH_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
         self._source = source
-        self._fresh = fresh
         self._now = now
         self._last = Published()
         self._fetched = float("-inf")
@@ -142,8 +141,6 @@ class IssuerVerifier:
         return _actor(claims, published)
 
     async def _current(self) -> Published:
-        if not self._fresh:
-            return await self._ask()
         age = self._now() - self._fetched
         if age > OLD_SECONDS:
             try:
@@ -152,7 +149,7 @@ class IssuerVerifier:
                 if age > STALE_SECONDS:
                     raise
                 return self._last
-        if age >= self._fresh and self._now() - self._failed >= 1:
+        if age >= FRESH_SECONDS and self._now() - self._failed >= 1:
             self._begin()  # and nobody waits for it
         return self._last
 
@@ -190,6 +187,7 @@ def _actor(claims: dict[str, Any], published: Published) -> Actor:
             role=claims["role"],
             scopes=frozenset(claims["scope"].split()),
             binding=Binding(claims["cnf"]["jkt"], published.nonces) if "cnf" in claims else None,
+            key=claims.get("key"),
         )
     except (KeyError, AttributeError, TypeError):
         raise jose.TokenRefused("missing_claim") from None

@@ -51,8 +51,8 @@ def create_service(
         # A suspended partner is refused by its feed, which records that.
         return await published() | {"suspended": []}
 
-    outside.setdefault("verifier", IssuerVerifier(settings.public_url, published_here, fresh=0))
-    parts = build_parts("exchange", settings, **outside)
+    outside.setdefault("verifier", IssuerVerifier(settings.public_url, published_here))
+    parts = build_parts("exchange", settings, revoked=registry.REVOKED, **outside)
     parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
     return Service(
         parts,

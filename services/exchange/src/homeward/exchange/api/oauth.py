@@ -16,6 +16,15 @@ router = APIRouter(tags=["authorisation"])
 _NO_STORE = {"Cache-Control": "no-store"}
 _TEXT = {"type": "string"}
 _FORM = {
+    "parameters": [
+        {
+            "name": "DPoP",
+            "in": "header",
+            "required": False,
+            "description": "A proof (RFC 9449) by the key that the token is to be bound to.",
+            "schema": _TEXT,
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -32,7 +41,7 @@ _FORM = {
                 }
             }
         },
-    }
+    },
 }
 
 

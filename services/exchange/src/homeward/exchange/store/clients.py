@@ -15,6 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from .tables import client_keys, clients, partners, used_assertions
 
 Jwk = Mapping[str, Any]
+REVOKED = """EXISTS (
+    SELECT FROM client_keys WHERE client_id = :client_id AND kid = :key AND revoked_at IS NOT NULL
+)"""
+"""Of a client and a key of its: as :class:`.Arrivals` asks."""
 _GOOD = client_keys.c.revoked_at.is_(None)
 
 
