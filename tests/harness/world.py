@@ -308,7 +308,7 @@ class World:
             time=self.now,
             sequence=sequence,
             actor=f"service:{draft.service}",
-            traceparent=f"00-{draft.event_id.hex}-{draft.event_id.hex[:16]}-00",
+            traceparent=f"00-{draft.event_id.hex}-{draft.event_id.hex[:16]}-01",
         )
         record = envelope.record(value)
         return Received(record.topic, record.key, record.headers, record.value, 0, sequence - 1)

@@ -88,7 +88,8 @@ async def test_two_members_that_lock_each_other_out_both_get_through(world: Worl
         await tx.db.execute(add, {"id": 1 - first})
 
     members = [Consumer(handling(service, on_report)) for _ in range(2)]
-    batches = [await world.records(report("0")), await world.records(report("1"))]
+    records = await world.records(report("0"), report("1"))
+    batches = [[replace(record, partition=n)] for n, record in enumerate(records)]
     await asyncio.wait_for(
         asyncio.gather(*(m._handle_patiently(b) for m, b in zip(members, batches, strict=True))), LIMIT
     )

@@ -129,7 +129,7 @@ class KafkaBroker:
         finally:
             # To the end, however long it takes: a member that is not quite gone would keep its partitions.
             with suppress(KafkaError, OSError):
-                await consumer.stop()
+                await _stop(consumer)
 
     async def end_positions(self, topics: Sequence[str]) -> Positions:
         """As :meth:`.Broker.end_positions`."""
@@ -176,7 +176,7 @@ class KafkaBroker:
                     offset = found[-1].offset + 1 if found else offset
                 return found
             finally:
-                await consumer.stop()
+                await _stop(consumer)
 
     async def close(self) -> None:
         """As :meth:`.Broker.close`."""
@@ -186,7 +186,7 @@ class KafkaBroker:
         if producer:
             await _end(producer.stop())
         if reader:
-            await _end(reader.stop())
+            await _end(_stop(reader))
         if admin:
             await _end(admin.close())
 
@@ -286,6 +286,18 @@ def _partition_of(key: bytes, partitions: Sequence[int], _available: Sequence[in
     """By CRC-32, as librdkafka's ``consistent`` has it and the embedded log: aiokafka's own murmur2 is in
     Python, and a fifth of what sending a record costs."""
     return partitions[zlib.crc32(key) % len(partitions)]
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer. aiokafka 0.14 cancels its own fetches, waits for them, and lets the CancelledError of
+    one that slept out as if we were cancelled: by then the group is left, and the connections are open."""
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        await consumer._client.close()
 
 
 async def _end(stopping: Awaitable[None]) -> None:
