@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from harness.kafka import Kafka
 from homeward.common.broker import Broker, BrokerUnavailable, open_broker
+from homeward.common.broker.kafka import stop_consumer
 from homeward.common.envelope import Received
 
 from .carrying import every_method, fresh, new_topic, numbered, numbers, take
@@ -132,3 +135,31 @@ async def test_a_publisher_stopped_in_the_middle_leaves_no_trace(broker: Broker)
     async with broker.subscribe(fresh("group"), [topic]) as subscription:
         read = await take(subscription, 1_000)
     assert set(numbers(read)) == set(range(1_000))
+
+
+class Interrupted:
+    """A consumer that lets the end of its own fetching out, or that waits to be cancelled."""
+
+    def __init__(self, *, waits: bool) -> None:
+        self._client = self
+        self._waits = waits
+        self.closed = False
+
+    async def stop(self) -> None:
+        if self._waits:
+            await asyncio.sleep(60)
+        raise asyncio.CancelledError
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_the_end_of_a_consumers_own_fetching_is_not_ours() -> None:
+    consumer = Interrupted(waits=False)
+    await stop_consumer(cast(AIOKafkaConsumer, consumer))
+    assert consumer.closed
+    stopping = asyncio.ensure_future(stop_consumer(cast(AIOKafkaConsumer, Interrupted(waits=True))))
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping

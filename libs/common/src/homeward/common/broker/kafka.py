@@ -129,7 +129,7 @@ class KafkaBroker:
         finally:
             # To the end, however long it takes: a member that is not quite gone would keep its partitions.
             with suppress(KafkaError, OSError):
-                await _stop(consumer)
+                await stop_consumer(consumer)
 
     async def end_positions(self, topics: Sequence[str]) -> Positions:
         """As :meth:`.Broker.end_positions`."""
@@ -176,7 +176,7 @@ class KafkaBroker:
                     offset = found[-1].offset + 1 if found else offset
                 return found
             finally:
-                await _stop(consumer)
+                await stop_consumer(consumer)
 
     async def close(self) -> None:
         """As :meth:`.Broker.close`."""
@@ -186,7 +186,7 @@ class KafkaBroker:
         if producer:
             await _end(producer.stop())
         if reader:
-            await _end(_stop(reader))
+            await _end(stop_consumer(reader))
         if admin:
             await _end(admin.close())
 
@@ -288,7 +288,7 @@ def _partition_of(key: bytes, partitions: Sequence[int], _available: Sequence[in
     return partitions[zlib.crc32(key) % len(partitions)]
 
 
-async def _stop(consumer: AIOKafkaConsumer) -> None:
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer. aiokafka 0.14 cancels its own fetches, waits for them, and lets the CancelledError of
     one that slept out as if we were cancelled: by then the group is left, and the connections are open."""
     try:
