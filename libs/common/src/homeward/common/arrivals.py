@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from .db import each_alone
 from .dpop import KEPT, Proof
 from .tables import used_proofs
 
@@ -87,7 +88,7 @@ class Arrivals:
     is so at once."""
 
     def __init__(self, engine: AsyncEngine, *, revoked: str | None = None) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = each_alone(engine)
         self._knows_keys = revoked is not None
         types = [*_TYPES, sa.bindparam("key", type_=sa.Text)] if revoked else _TYPES
         self._note = sa.text(_NOTE.format(revoked=revoked or "false")).bindparams(*types)

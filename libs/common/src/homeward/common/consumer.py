@@ -20,7 +20,7 @@ from . import dead_letters as letters
 from . import inbox
 from .broker import BrokerUnavailable, Positions, Subscription, TopicPartition, behind
 from .contracts import Event, SubjectErased
-from .db import is_transient
+from .db import each_alone, is_transient
 from .envelope import Envelope, Received, topics_of
 from .logs import where
 from .metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
@@ -42,6 +42,7 @@ class Consumer:
     def __init__(self, service: Service, *, batch: int = BATCH) -> None:
         self._service = service
         self._parts = service.parts
+        self._each_alone = each_alone(service.parts.engine)
         self._contracts: dict[str, type[Event]] = {c.TYPE: c for c in service.consumers}
         self._batch = batch
         self._stopped = True
@@ -104,10 +105,7 @@ class Consumer:
         """Handle what comes before ``ends``, if this database has not: it may be older than the broker's
         account of it (a restore). Then the relay has to read our own events again first, or what was
         done once would be done twice."""
-        alone = self._parts.engine.execution_options(
-            isolation_level="AUTOCOMMIT"
-        )  # one round trip, not three
-        async with alone.connect() as db:
+        async with self._each_alone.connect() as db:
             done = dict(await inbox.positions(db, self._service.name))
         if not behind(ends, done):
             return

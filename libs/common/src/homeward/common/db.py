@@ -42,6 +42,11 @@ def _must_be_open(connection: Any, *_: object) -> None:
         raise InvalidatePoolError
 
 
+def each_alone(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool, where each statement is a transaction: one round trip instead of three."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 async def copy_in(db: AsyncConnection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add ``rows``, all with the same columns, by COPY: a fraction of what as many INSERTs take. What the
     database refuses is asyncpg's exception here."""

@@ -1,7 +1,6 @@
 """The broker on Apache Kafka, by aiokafka."""
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -23,7 +22,7 @@ from aiokafka.errors import (
 from aiokafka.structs import ConsumerRecord
 
 from ..envelope import Received, Record
-from .protocol import BrokerUnavailable, Positions, Subscription, TopicPartition
+from .protocol import BrokerUnavailable, Positions, Subscription, TopicPartition, partition_of
 
 ANSWER = 10.0
 """Seconds for an answer of the cluster. aiokafka itself goes on trying without end in several places."""
@@ -202,7 +201,7 @@ class KafkaBroker:
                     max_batch_size=1 << 20,
                     max_request_size=LARGEST,
                     linger_ms=2,
-                    partitioner=_partition_of,
+                    partitioner=_chosen,
                     request_timeout_ms=15_000,
                 )
                 try:
@@ -282,10 +281,9 @@ class _KafkaSubscription:
                 raise
 
 
-def _partition_of(key: bytes, partitions: Sequence[int], _available: Sequence[int]) -> int:
-    """By CRC-32, as librdkafka's ``consistent`` has it and the embedded log: aiokafka's own murmur2 is in
-    Python, and a fifth of what sending a record costs."""
-    return partitions[zlib.crc32(key) % len(partitions)]
+def _chosen(key: bytes, partitions: Sequence[int], _available: Sequence[int]) -> int:
+    """aiokafka's own, murmur2, is in Python, and a fifth of what sending a record costs."""
+    return partitions[partition_of(key, len(partitions))]
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:

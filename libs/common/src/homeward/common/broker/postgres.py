@@ -5,7 +5,6 @@ group has one reader at a time, held by an advisory lock on a connection of its 
 """
 
 import asyncio
-import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -15,7 +14,7 @@ import orjson
 
 from ..envelope import Received, Record
 from ..leadership import Leadership
-from .protocol import BrokerUnavailable, Positions, Subscription, TopicPartition
+from .protocol import BrokerUnavailable, Positions, Subscription, TopicPartition, partition_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log_partitions (
@@ -104,8 +103,8 @@ class PostgresBroker:
         counts = await self._partition_counts(db, {r.topic for r in records})
         placed: dict[TopicPartition, list[Record]] = defaultdict(list)
         for record in records:
-            partition = zlib.crc32(record.key) % counts[record.topic]
-            placed[TopicPartition(record.topic, partition)].append(record)
+            at = TopicPartition(record.topic, partition_of(record.key, counts[record.topic]))
+            placed[at].append(record)
         topics, partitions = [at.topic for at in placed], [at.partition for at in placed]
         rows = []
         for topic, partition, first in await db.fetch(

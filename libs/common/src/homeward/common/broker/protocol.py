@@ -5,6 +5,7 @@ order; within a group each partition has one reader; what was committed is not r
 not is; a group that starts anew reads from the beginning.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
@@ -85,6 +86,11 @@ class Broker(Protocol):
 async def lag(broker: Broker, group: str, topics: Sequence[str]) -> int:
     """How many records ``group`` has yet to commit."""
     return behind(await broker.end_positions(topics), await broker.committed(group, topics))
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Which of so many partitions the records of ``key`` go to: by CRC-32, as librdkafka's ``consistent``."""
+    return zlib.crc32(key) % partitions
 
 
 def behind(ends: Positions, done: Positions) -> int:
