@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from homeward.common.contracts import (
@@ -32,8 +33,8 @@ class Batch:
 
     keys: dict[UUID, list[Key]] = field(default_factory=dict)
     """By report. One whose keys are destroyed is not here: there is nobody it could be about."""
-    announced: dict[UUID, tuple[UUID, LinkBasis | None]] = field(default_factory=dict)
-    """By report: whom it is about, as we said before this database was restored."""
+    announced: dict[UUID, tuple[UUID, LinkBasis | None, datetime]] = field(default_factory=dict)
+    """By report: whom it is about, why and since when, as we said before this database was restored."""
     found: dict[str, set[UUID]] = field(default_factory=dict)
     """The living persons by key text, those the batch registers included."""
     linked: dict[UUID, list[UUID]] = field(default_factory=dict)
@@ -92,10 +93,10 @@ async def on_report_received(report: ReportReceived, tx: Tx) -> None:
     state = _batch(tx)
     if report.report_id not in state.keys:
         return
-    keys = state.keys[report.report_id]
+    keys, linked_at = state.keys[report.report_id], tx.now
     decision = decide(keys, state.found)
     if report.report_id in state.announced:
-        person_id, basis = state.announced[report.report_id]
+        person_id, basis, linked_at = state.announced[report.report_id]
     elif isinstance(decision, Link):
         person_id, basis = decision.person_id, decision.basis
         tx.emit(ReportLinked(person_id=person_id, report_id=report.report_id, basis=basis))
@@ -111,6 +112,7 @@ async def on_report_received(report: ReportReceived, tx: Tx) -> None:
             tx.handled.sealed.value,
             person_id,
             basis,
+            linked_at,
         )
     )
     for key in keys:
@@ -132,7 +134,7 @@ async def finish(tx: Tx) -> None:
     """Write what the handlers decided, in a few statements whatever the batch's size."""
     state = _batch(tx)
     await store.add_persons(tx.db, state.persons, tx.now)
-    await store.add_reports(tx.db, state.reports, tx.actor, tx.now)
+    await store.add_reports(tx.db, state.reports, tx.actor)
     await index.add(tx.db, state.entries)
     for erasure in state.erasures:
         await _forget(erasure, state, tx)

@@ -53,7 +53,7 @@ async def _add_person(person_id: UUID, tx: Tx) -> None:
 async def _is_about(report_id: UUID, person_id: UUID, basis: LinkBasis | None, tx: Tx) -> None:
     now = await store.person_of(tx.db, report_id)
     if now is None:
-        await store.announce(tx.db, report_id, person_id, basis)
+        await store.announce(tx.db, report_id, person_id, basis, tx.handled.envelope.time)
     elif now != person_id:
         await store.move_report(
             tx.db, report_id, person_id, tx.handled.envelope.actor, tx.handled.envelope.time

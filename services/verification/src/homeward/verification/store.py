@@ -78,6 +78,7 @@ announced = sa.Table(
     Column("report_id", Uuid, primary_key=True),
     Column("person_id", Uuid, ForeignKey("persons.person_id"), nullable=False),
     Column("basis", Text),
+    instant("linked_at"),
 )
 """Whom reports are about that were linked before this database was restored, until each is read again."""
 
@@ -107,6 +108,7 @@ class NewLink:
     sealed: bytes
     person_id: UUID
     basis: LinkBasis | None
+    linked_at: datetime
 
 
 async def lock_persons(db: AsyncConnection, person_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
@@ -125,14 +127,14 @@ async def add_persons(db: AsyncConnection, person_ids: Sequence[UUID], now: date
     await copy_in(db, persons, [{"person_id": person_id, "created_at": now} for person_id in person_ids])
 
 
-async def add_reports(db: AsyncConnection, new: Sequence[NewLink], actor: str, now: datetime) -> None:
+async def add_reports(db: AsyncConnection, new: Sequence[NewLink], actor: str) -> None:
     """Keep reports and their first links."""
     kept = [
         {"report_id": n.report_id, "event_id": n.event_id, "reporter_id": n.reporter_id, "sealed": n.sealed}
         for n in new
     ]
     await copy_in(db, reports, kept)
-    await copy_in(db, links, [_link(n.report_id, n.person_id, n.basis, actor, now) for n in new])
+    await copy_in(db, links, [_link(n.report_id, n.person_id, n.basis, actor, n.linked_at) for n in new])
 
 
 async def move_report(
@@ -143,25 +145,29 @@ async def move_report(
     await db.execute(sa.insert(links).values(_link(report_id, person_id, None, actor, now)))
 
 
-async def announce(db: AsyncConnection, report_id: UUID, person_id: UUID, basis: LinkBasis | None) -> None:
+async def announce(
+    db: AsyncConnection, report_id: UUID, person_id: UUID, basis: LinkBasis | None, linked_at: datetime
+) -> None:
     """Remember whom a report is about that is yet to be read again; what is said later counts."""
-    row = {"report_id": report_id, "person_id": person_id, "basis": basis}
+    row = {"report_id": report_id, "person_id": person_id, "basis": basis, "linked_at": linked_at}
     statement = insert(announced).values(row)
     await db.execute(statement.on_conflict_do_update(index_elements=["report_id"], set_=row))
 
 
 async def take_announced(
     db: AsyncConnection, report_ids: Collection[UUID]
-) -> dict[UUID, tuple[UUID, LinkBasis | None]]:
-    """Whom those of these reports are about that were announced; they are no longer."""
+) -> dict[UUID, tuple[UUID, LinkBasis | None, datetime]]:
+    """Whom those of these reports are about that were announced, why and since when; they are no longer."""
     found = await db.execute(
         sa.delete(announced).where(_among(announced.c.report_id, report_ids)).returning(announced)
     )
-    return {row.report_id: (row.person_id, row.basis and LinkBasis(row.basis)) for row in found}
+    return {row.report_id: (row.person_id, row.basis and LinkBasis(row.basis), row.linked_at) for row in found}
 
 
 async def reports_of(db: AsyncConnection, person_ids: Collection[UUID]) -> Sequence[Row]:
-    """(report_id, person_id, reporter_id, erased) of what is linked to ``person_ids``, oldest link first."""
+    """(report_id, person_id, reporter_id, erased) of what is linked to ``person_ids``, oldest link first.
+
+    The same after a restore, when the links are written again in whatever order the reports come in."""
     found = (
         sa.select(
             links.c.report_id,
@@ -171,7 +177,7 @@ async def reports_of(db: AsyncConnection, person_ids: Collection[UUID]) -> Seque
         )
         .join(reports, reports.c.report_id == links.c.report_id)
         .where(_among(links.c.person_id, person_ids), _CURRENT)
-        .order_by(links.c.position)
+        .order_by(links.c.linked_at, links.c.basis.is_not(None), links.c.report_id)
     )
     return (await db.execute(found)).all()
 
