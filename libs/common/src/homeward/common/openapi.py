@@ -64,7 +64,7 @@ def install(app: FastAPI) -> None:
             made.append(completed(generated()))
         return made[0]
 
-    setattr(app, "openapi", complete)
+    app.openapi = complete  # type: ignore[method-assign]
 
 
 def completed(document: Json) -> Json:

@@ -11,6 +11,7 @@ from homeward.common.auth import Actor, require
 from homeward.common.contracts import FeedAcknowledged, ReadDenied
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import lookup_key
+from homeward.common.openapi import refusals
 from homeward.common.parts import Parts
 from homeward.common.problems import Problem
 from homeward.common.sealing import canonical
@@ -54,7 +55,7 @@ class Acknowledged(BaseModel):
     sequence: int
 
 
-@router.get("", response_model=Events)
+@router.get("", response_model=Events, responses=refusals(410))
 async def pull(
     parts: ServiceParts,
     actor: Reader,
@@ -141,7 +142,7 @@ def _must_be_here(place: Place | None, epoch: int) -> None:
         raise Problem(410, "feed-restored", detail)
 
 
-@router.post("/ack")
+@router.post("/ack", responses=refusals(409))
 async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader) -> Acknowledged:
     """Confirm having handled the feed up to a sequence; it never goes back."""
     async with parts.transaction(actor.name) as tx:
