@@ -1,6 +1,7 @@
 """What a service's OpenAPI document (3.1) says beyond what FastAPI knows: how each operation may refuse, and
 an example of whatever is sent and answered."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -81,6 +82,7 @@ def completed(document: Json) -> Json:
 
 
 def _complete(operation: Json, path: str, schemas: Json) -> None:
+    operation["summary"] = re.split(r"[.;:](?:\s|$)", operation.get("description", ""))[0].replace("\n", " ")
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
