@@ -157,8 +157,9 @@ class Scene:
     async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """A request of staff who may do everything here."""
         token = self.world.verifier.token(
-            "partners:read", "partners:write", "consents:read", "consents:write", "decisions:read"
-        )
+            "partners:read", "partners:write", "consents:read", "consents:write", "decisions:read",
+            "policies:read", "policies:write",
+        )  # fmt: skip
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -213,6 +214,10 @@ class Scene:
     async def post_bytes(self, path: str, content: bytes, content_type: str) -> httpx.Response:
         """Anything from somebody without a token."""
         return await self._client.post(path, content=content, headers={"Content-Type": content_type})
+
+    async def activate(self) -> None:
+        """What the background does first of all: see that some policies are active."""
+        await Sweeper(self.service.parts, self.service.parts.own["judge"]).activate()
 
     async def sweep(self, batch: int = 200) -> int:
         """Let the background catch up, ``batch`` persons a step; how many steps it took."""

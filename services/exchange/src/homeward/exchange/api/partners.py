@@ -108,7 +108,7 @@ async def add(
             ):
                 raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
             await clients.put_key(tx.db, body.agency, kid, jwk, tx.now)
-            await registry.start_sweep(tx.db, "partner registered")
+            await registry.start_sweep(tx.db, "partner registered", tx.now)
             shown = await _changed(body.agency, "registered", tx)
             await access.tell(body.agency, "registered", tx)
             return shown
@@ -190,7 +190,7 @@ async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended:
         if changed is None:
             return await _shown(agency, tx)
         if not suspended:
-            await registry.start_sweep(tx.db, "partner resumed")
+            await registry.start_sweep(tx.db, "partner resumed", tx.now)
         return await _changed(agency, "suspended" if suspended else "resumed", tx)
 
 
