@@ -219,14 +219,15 @@ class Scene:
         """What the background does first of all: see that some policies are active."""
         await Sweeper(self.service.parts, self.service.parts.own["judge"]).activate()
 
-    async def sweep(self, batch: int = 200) -> int:
-        """Let the background catch up, ``batch`` persons a step; how many steps it took."""
+    async def sweep(self, batch: int = 200, steps: int = 1_000) -> int:
+        """Let the background catch up, ``batch`` persons a step and no more than ``steps``; how many steps it
+        took."""
         sweeper = Sweeper(self.service.parts, self.service.parts.own["judge"], batch=batch)
         await sweeper.activate()
-        steps = 0
-        while await sweeper.step():
-            steps += 1
-        return steps
+        taken = 0
+        while taken < steps and await sweeper.step():
+            taken += 1
+        return taken
 
     async def explain(self, event_id: UUID | str, to: Profile) -> Any:
         """Why a partner sees what it sees of an event."""

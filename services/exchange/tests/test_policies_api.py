@@ -19,15 +19,11 @@ from homeward.exchange.store import pages
 from homeward.exchange.sweep import Sweeper
 
 from .scene import BODY, NGO, POLICE, RETRACTED, TOMBSTONE, Scene, consent, of_type, report, shown
-from .test_policy_releases import NEVER, stricter
+from .test_policy_releases import ENVELOPES, NEVER, stricter
 
 PACKAGED = dict(PolicySet.packaged().texts)
 STRICTER = dict(stricter().texts)
-OPEN = {
-    **PACKAGED,
-    "90-test.cedar": '@id("open") @reason("All see that there is something.") permit (principal, '
-    'action == Action::"release_envelope", resource) when { context.addressee == "all" };',
-}
+OPEN = {**PACKAGED, "90-test.cedar": ENVELOPES}
 
 
 async def activate(scene: Scene, texts: dict[str, str], **more: Any) -> Any:

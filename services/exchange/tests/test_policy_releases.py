@@ -19,6 +19,11 @@ from .scene import NGO, POLICE, RETRACTED, TOMBSTONE, Scene, consent, report, sh
 
 NEVER = '@id("never") @reason("r") forbid (principal, action, resource) when { principal.kind == "NGO" };'
 
+ENVELOPES = (
+    '@id("open") @reason("All see that there is something.") permit (principal, '
+    'action == Action::"release_envelope", resource) when { context.addressee == "all" };'
+)
+
 
 def stricter() -> PolicySet:
     """The packaged set, and one policy more: nothing for NGOs."""
