@@ -194,7 +194,9 @@ class Scene:
     async def partner(self, who: Profile, method: str, path: str, **options: Any) -> httpx.Response:
         """A request of a partner."""
         name = who["agency"]
-        token = self.world.verifier.token("events:read", organisation=name, role="partner", client_id=name)
+        token = self.world.verifier.token(
+            "events:read", "decisions:read", organisation=name, role="partner", client_id=name
+        )
         headers = {"Authorization": f"Bearer {token}"}
         return await self._client.request(method, path, headers=headers, **options)
 

@@ -28,7 +28,9 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "auditor": frozenset(
         {"audit:read", "decisions:read", "partners:read", "consents:read", "policies:read"}
     ),
-    "partner": frozenset({"events:read", "reports:write", "referrals:respond", "keys:write"}),
+    "partner": frozenset(
+        {"events:read", "decisions:read", "reports:write", "referrals:respond", "keys:write"}
+    ),
 }  # fmt: skip
 """What a client of each role may ask for."""
 

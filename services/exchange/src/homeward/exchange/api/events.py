@@ -23,7 +23,7 @@ from ..judge import Judge
 from ..pseudonyms import Place, Pseudonyms
 from ..store import cases, feeds, pages
 from ..store import partners as registry
-from .own import Body, TheJudge, TheSettings
+from .own import Body, TheJudge, TheSettings, suspended
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 Reader = Annotated[Actor, require("events:read")]
@@ -104,12 +104,8 @@ async def _page(
                 await cases.lock(tx.db, unsettled.person_ids)
                 await decide_persons(unsettled.person_ids, tx, judge)
         else:
-            raise _suspended()  # after the commit: the denial is recorded
+            raise suspended()  # after the commit: the denial is recorded
     raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
-
-
-def _suspended() -> Problem:
-    return Problem(403, "partner-suspended", "This organisation is not an active partner.")
 
 
 def _active(row: Any, tx: Tx) -> Partner | None:
@@ -147,7 +143,7 @@ async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader)
     async with parts.transaction(actor.name) as tx:
         acked = await _acknowledge(body.sequence, actor, tx)
     if acked is None:
-        raise _suspended()
+        raise suspended()
     return Acknowledged(sequence=acked)
 
 

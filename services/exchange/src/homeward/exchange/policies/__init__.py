@@ -52,6 +52,9 @@ class PolicySet:
             ERROR: _ERROR_REASON
         }
         """Policy id → why it is there, in words."""
+        self.told_partners = frozenset(name for name, policy in self._written.items() if policy.tell)
+        """Ids of policies with ``@tell("partner")``: they speak of the recipient alone, so it may know that
+        one of them withholds something."""
         self._policies = cedarpy.PolicySet.from_str(joined)
         self.digest = hashlib.sha256(canonical({"schema": schema, **texts})).hexdigest()
         """Names this set in every decision."""
@@ -153,6 +156,7 @@ class _Written(NamedTuple):
 
     effect: Literal["permit", "forbid"]
     reason: str
+    tell: bool
     rule: str
 
 
@@ -173,5 +177,7 @@ def _written(text: str) -> dict[str, _Written]:
             raise PoliciesRefused(f"every policy needs @id and @reason; {name or 'one'} lacks them")
         if name in written:
             raise PoliciesRefused(f"two policies have the @id {name}")
-        written[name] = _Written(policy["effect"], reason, json.dumps(policy, sort_keys=True))
+        written[name] = _Written(
+            policy["effect"], reason, annotations.get("tell") == "partner", json.dumps(policy, sort_keys=True)
+        )
     return written

@@ -206,6 +206,13 @@ async def acknowledge(db: AsyncConnection, agency: str, seq: int) -> None:
     )
 
 
+async def event_of_release(db: AsyncConnection, agency: str, release_id: UUID) -> UUID | None:
+    """The event of which a release to this agency has this id."""
+    query = sa.select(feed.c.event_id).where(feed.c.agency == agency, feed.c.release_id == release_id)
+    event_id: UUID | None = (await db.execute(query.where(feed.c.kind == RELEASE))).scalar()
+    return event_id
+
+
 async def releases_of_event(db: AsyncConnection, event_id: UUID, agency: str) -> Sequence[sa.Row[Any]]:
     """All generations of an event's release to an agency."""
     found = await db.execute(

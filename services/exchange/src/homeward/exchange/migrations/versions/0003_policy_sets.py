@@ -1,4 +1,5 @@
-"""Policy sets with their texts, which an operator may activate; how far deciding again has got."""
+"""Policy sets with their texts, which an operator may activate; how far deciding again has got; releases by
+their ids."""
 
 from alembic import op
 
@@ -17,6 +18,7 @@ COLUMNS = {
 
 def upgrade() -> None:
     """Add the columns; of the sets that were active before, the texts are in their releases."""
+    op.execute("CREATE INDEX IF NOT EXISTS feed_releases ON feed (release_id) WHERE kind = 'release'")
     for table, columns in COLUMNS.items():
         for column in columns:
             op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}")
