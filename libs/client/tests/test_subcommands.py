@@ -1,6 +1,7 @@
 """Feeds, partners and the log, by the command."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.fake_platform import FakePlatform
@@ -173,7 +174,7 @@ class TestLog:
 class TestExplain:
     """``homeward explain``."""
 
-    ANSWER = {
+    ANSWER: Mapping[str, object] = {
         "event_id": "e1", "type": "t.v1", "agency": "ngo", "decided": True, "policy_digest": "d1",
         "releases": [{"kind": "release", "sequence": 7, "state": "live", "classes": ["envelope"],
                       "withheld": ["health"]}],

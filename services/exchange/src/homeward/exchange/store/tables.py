@@ -177,6 +177,7 @@ feed = sa.Table(
     instant("at"),
     sa.Index("feed_events", "event_id", "agency", "generation"),
     sa.Index("feed_persons", "person_id"),
+    sa.Index("feed_to_acknowledge", "agency", "seq", postgresql_where=sa.text("kind <> 'release'")),
     sa.Index("feed_releases", "release_id", postgresql_where=sa.text("kind = 'release'")),
     sa.Index("feed_expiries", "valid_until", postgresql_where=sa.text("state = 'live'")),
 )

@@ -1,5 +1,5 @@
 """Policy sets with their texts, which an operator may activate; how far deciding again has got; releases by
-their ids."""
+their ids; what is to be acknowledged."""
 
 from alembic import op
 
@@ -18,6 +18,7 @@ COLUMNS = {
 
 def upgrade() -> None:
     """Add the columns; of the sets that were active before, the texts are in their releases."""
+    op.execute("CREATE INDEX IF NOT EXISTS feed_to_acknowledge ON feed (agency, seq) WHERE kind <> 'release'")
     op.execute("CREATE INDEX IF NOT EXISTS feed_releases ON feed (release_id) WHERE kind = 'release'")
     for table, columns in COLUMNS.items():
         for column in columns:
