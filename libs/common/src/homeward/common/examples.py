@@ -62,7 +62,9 @@ def _plain(schema: Json, schemas: Json, name: str) -> Any:
     if kind != "array" and name in _BY_NAME:
         return _BY_NAME[name]
     if kind == "object":
-        return {key: example_of(one, schemas, key) for key, one in schema.get("properties", {}).items()}
+        named = {key: example_of(one, schemas, key) for key, one in schema.get("properties", {}).items()}
+        others = schema.get("additionalProperties")
+        return named | ({"name": example_of(others, schemas)} if isinstance(others, dict) else {})
     if kind == "array":
         singular = name.removesuffix("s")
         return [example_of(schema["items"], schemas, singular)] if schema.get("items") else []

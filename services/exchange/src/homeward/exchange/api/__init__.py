@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, own_keys, partners, register
+from . import decisions, events, oauth, own_keys, partners, policies, register
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -11,4 +11,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     register.router,
     events.router,
     decisions.router,
+    policies.router,
 )

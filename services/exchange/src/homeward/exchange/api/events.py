@@ -24,7 +24,7 @@ from ..judge import Judge
 from ..pseudonyms import Place, Pseudonyms
 from ..store import cases, feeds, pages
 from ..store import partners as registry
-from .own import Body, TheJudge, TheSettings
+from .own import Body, TheJudge, TheSettings, suspended
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 Reader = Annotated[Actor, require("events:read")]
@@ -53,6 +53,21 @@ class Acknowledged(BaseModel):
     """How far the partner has acknowledged."""
 
     sequence: int
+
+
+class Stats(BaseModel):
+    """How far a partner has got with its feed.
+
+    ``lag_events`` are not read yet, the first of them for ``lag_seconds``. Retractions and erasures wait to
+    be acknowledged.
+    """
+
+    last_sequence: int
+    read_sequence: int
+    acknowledged_sequence: int
+    lag_events: int
+    lag_seconds: float
+    retractions_unacknowledged: int
 
 
 @router.get("", response_model=Events, responses=refusals(410))
@@ -105,12 +120,8 @@ async def _page(
                 await cases.lock(tx.db, unsettled.person_ids)
                 await decide_persons(unsettled.person_ids, tx, judge)
         else:
-            raise _suspended()  # after the commit: the denial is recorded
+            raise suspended()  # after the commit: the denial is recorded
     raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
-
-
-def _suspended() -> Problem:
-    return Problem(403, "partner-suspended", "This organisation is not an active partner.")
 
 
 def _active(row: Any, tx: Tx) -> Partner | None:
@@ -142,13 +153,39 @@ def _must_be_here(place: Place | None, epoch: int) -> None:
         raise Problem(410, "feed-restored", detail)
 
 
+@router.get("/stats")
+async def stats(parts: ServiceParts, actor: Reader) -> Stats:
+    """How far the partner has got with its feed: counted over what it may read, so that nothing else can be
+    told from it."""
+    async with parts.transaction(actor.name) as tx:
+        partner = _active(await registry.partner(tx.db, actor.organisation), tx)
+        found = await _stats(partner.agency, tx) if partner else None
+    if found is None:
+        raise suspended()
+    return found
+
+
+async def _stats(agency: str, tx: Tx) -> Stats:
+    reached = await feeds.reached(tx.db, agency)
+    oldest = await feeds.oldest_unread_at(tx.db, agency)
+    waiting = (await feeds.unacknowledged(tx.db, tx.now, agency)).get(agency, feeds.Unacknowledged())
+    return Stats(
+        last_sequence=reached.last_seq,
+        read_sequence=reached.read_seq,
+        acknowledged_sequence=reached.acked_seq,
+        lag_events=reached.last_seq - reached.read_seq,
+        lag_seconds=max(0.0, (tx.now - oldest).total_seconds()) if oldest else 0,
+        retractions_unacknowledged=waiting.number,
+    )
+
+
 @router.post("/ack", responses=refusals(409))
 async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader) -> Acknowledged:
     """Confirm having handled the feed up to a sequence; it never goes back."""
     async with parts.transaction(actor.name) as tx:
         acked = await _acknowledge(body.sequence, actor, tx)
     if acked is None:
-        raise _suspended()
+        raise suspended()
     return Acknowledged(sequence=acked)
 
 

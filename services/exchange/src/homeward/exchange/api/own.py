@@ -77,6 +77,11 @@ def public_key(jwk: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     raise Problem(422, "invalid-request", "The key cannot be used.", errors=errors)
 
 
+def suspended() -> Problem:
+    """Whoever is no partner any more, or was never one, is told just this."""
+    return Problem(403, "partner-suspended", "This organisation is not an active partner.")
+
+
 async def judge_of(parts: ServiceParts) -> Judge:
     """The policies and what else deciding needs."""
     return cast(Judge, parts.own["judge"])
