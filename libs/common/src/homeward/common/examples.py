@@ -23,8 +23,10 @@ _BY_NAME: Mapping[str, Any] = {
     "narrative": "Told of a job in Bangkok; last call on 2 November.",
     "name": "Border help (made up)",
     "reason": "Asked for by the person.",
+    "replaces": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
     "reporter_relationship": "sister",
     "sex": "female",
+    "texts": {"20-consent.cedar": '@id("…") @reason("…") permit (principal, action, resource) when {…};'},
     "cursor": "MS40Mi4zZjlhMDFjMmI0ZDU2",
     "kid": "bXk4mFfQ2b1Tj0h6o7s9u1w3y5A7C9E1G3I5K7M9O1Q",
     "public_jwk": {
@@ -62,9 +64,7 @@ def _plain(schema: Json, schemas: Json, name: str) -> Any:
     if kind != "array" and name in _BY_NAME:
         return _BY_NAME[name]
     if kind == "object":
-        named = {key: example_of(one, schemas, key) for key, one in schema.get("properties", {}).items()}
-        others = schema.get("additionalProperties")
-        return named | ({"name": example_of(others, schemas)} if isinstance(others, dict) else {})
+        return {key: example_of(one, schemas, key) for key, one in schema.get("properties", {}).items()}
     if kind == "array":
         singular = name.removesuffix("s")
         return [example_of(schema["items"], schemas, singular)] if schema.get("items") else []
