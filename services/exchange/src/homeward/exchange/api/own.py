@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from homeward.common.http import ServiceParts
@@ -73,7 +73,7 @@ class Credential(Body):
     """How a partner proves itself: by a public key (JWK, Ed25519), or by whom another issuer knows it as."""
 
     public_jwk: dict[str, Any] | None = None
-    vouched: Vouched | None = None
+    vouched: Vouched | None = Field(default=None, examples=[None])
 
 
 def credential_of(body: Credential, federation: Federation) -> tuple[str, dict[str, str]]:
