@@ -201,6 +201,21 @@ class EventsRead(_ExchangeEvent):
     page_digest: Annotated[str, FieldClass.ENVELOPE]
 
 
+class ExportMade(_ExchangeEvent):
+    """A file of what a partner may see left for it; recorded before its bytes did."""
+
+    TYPE = "homeward.export.made.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    format: Annotated[Literal["htcds", "pfif"], FieldClass.ENVELOPE]
+    classes: Classes
+    """Those that are in it."""
+    persons: Annotated[int, FieldClass.ENVELOPE]
+    digest: Annotated[str, FieldClass.ENVELOPE]
+    """SHA-256 of the file."""
+
+
 class ReadDenied(_ExchangeEvent):
     """A partner was refused."""
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, own_keys, partners, policies, register
+from . import decisions, events, exports, oauth, own_keys, partners, policies, register
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -10,6 +10,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     own_keys.router,
     register.router,
     events.router,
+    exports.router,
     decisions.router,
     policies.router,
 )
