@@ -22,12 +22,13 @@ test: $(READY)  ## all tests, on real PostgreSQL and Apache Kafka
 test-mutants: $(READY)  ## whether the tests notice a broken runtime; a quarter of an hour
 	$(BIN)/python tests/mutants.py
 
-check: $(READY)  ## format, lint, types, walls, contract snapshots
+check: $(READY)  ## format, lint, types, walls, contract and interface snapshots
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
 	$(BIN)/python -m homeward.common.contracts.snapshots check docs/schemas
+	$(BIN)/python -m homeward.onebox.interfaces check docs/api
 
 format: $(READY)
 	$(BIN)/ruff format $(SOURCES)

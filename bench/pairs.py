@@ -1,6 +1,5 @@
 """Pairs: our way and its floor in turn, so that whatever else the machine does slows both."""
 
-import gc
 from collections.abc import Awaitable, Callable
 from cProfile import Profile
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from pstats import Stats
 from statistics import median
 from time import perf_counter
 from typing import Any, Self
+
+from homeward.common.main import collect_seldom
 
 
 class Meter:
@@ -111,8 +112,7 @@ async def profile(hop: Hop) -> Stats:
 async def _warm(hop: Hop) -> None:
     await hop.ours(Meter())
     await hop.floor(Meter())
-    gc.collect()
-    gc.freeze()  # what was prepared is many objects, and no garbage: no run shall pay for looking
+    collect_seldom()  # as a service's process does when it starts; what was prepared is many objects
 
 
 async def _timed(run: Run) -> float:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 from fastapi import FastAPI
@@ -64,10 +65,18 @@ class House:
         self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def ask(
-        self, who: Somebody, service: str, method: str, path: str, **options: Any
+        self,
+        who: Somebody,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        more: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> httpx.Response:
-        """What ``who`` is answered; a proof is made for exactly this request."""
-        headers = await self._headers(who, method, path) if who.client_id else {}
+        """What ``who`` is answered; a proof is made for exactly this request. ``more`` are headers."""
+        headers = dict(more or {})
+        headers |= await self._headers(who, method, path) if who.client_id else {}
         return await self._clients[service].request(method, path, headers=headers, **options)
 
     async def _headers(self, who: Somebody, method: str, path: str) -> dict[str, str]:
@@ -85,7 +94,7 @@ class House:
         headers = {"Authorization": f"DPoP {token}"}
         if who.proven:
             published = await self.apps["exchange"].state.parts.own["published"]()
-            url = URL + path.partition("?")[0]
+            url = URL + unquote(path.partition("?")[0])
             headers["DPoP"] = prove(self._key, method, url, token=token, nonce=published["nonces"][0])
         return headers
 

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, NoReturn
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.openapi.models import OAuth2, OAuthFlowClientCredentials, OAuthFlows
+from fastapi.security.base import SecurityBase
 
 from . import dpop, jose
 from .arrivals import Arrivals, Quota
@@ -114,10 +116,30 @@ def _refuse(scheme: str, why: str) -> NoReturn:
     ) from None
 
 
+class _AccessToken(SecurityBase):
+    """How the OpenAPI document names what is asked for; checking it is :func:`authenticated`'s."""
+
+    def __init__(self) -> None:
+        flow = OAuthFlowClientCredentials(tokenUrl="/oauth/token")
+        self.model = OAuth2(
+            flows=OAuthFlows(clientCredentials=flow), description="RFC 9068, bound by DPoP (RFC 9449)."
+        )
+        self.scheme_name = "accessToken"
+
+    async def __call__(self) -> None:
+        """Nothing."""
+
+
+ACCESS_TOKEN = _AccessToken()
+
+
 def require(scope: str) -> Any:
     """A dependency: the actor, if its token carries ``scope``; else 403."""
 
-    async def allowed(actor: Annotated[Actor, Depends(authenticated)]) -> Actor:
+    async def allowed(
+        actor: Annotated[Actor, Depends(authenticated)],
+        _documented: Annotated[None, Security(ACCESS_TOKEN, scopes=[scope])],
+    ) -> Actor:
         if scope not in actor.scopes:
             raise Problem(403, "scope-missing", f"This needs the scope {scope}.")
         return actor

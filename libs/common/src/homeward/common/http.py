@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, problems
+from . import admin, docs_page, openapi, problems
 from .auth import ADDED_HEADERS
 from .contracts import CONTRACTS
 from .metrics import HTTP_SECONDS
@@ -52,9 +52,12 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     app.state.needs_broker = False
     problems.install(app)
+    openapi.install(app)
     for router in service.routers:
         app.include_router(router)
     app.include_router(admin.router(service.name))
+    app.include_router(docs_page.router)
+    app.include_router(docs_page.router)
     app.include_router(_probes)
     app.add_middleware(Limited, max_bytes=service.parts.settings.max_body_bytes)
     app.add_middleware(Admitting, at_once=service.parts.settings.max_requests)

@@ -1,6 +1,7 @@
 """The roles every service runs as: ``serve | consume | relay | migrate``, one process each."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -41,6 +42,8 @@ Job = Callable[[Service], Coroutine[Any, Any, str]]
 """A role of one service alone, which does something and ends; what it did, in a line."""
 ROLES = ("serve", "consume", "relay", "migrate")
 KEYS_IN_STOCK = 200
+NEW_OBJECTS = 20_000
+"""A batch makes more than the 700 after which the collector looks by default."""
 _NO_JOBS: Mapping[str, Job] = {}
 
 
@@ -92,6 +95,7 @@ def run(
     telemetry.configure(name, settings.otlp_endpoint)
     if role in jobs:
         return _do(jobs[role], service)
+    collect_seldom()
     try:
         uvloop.run(_run(role, service))
     except CannotListen as error:
@@ -112,6 +116,14 @@ def _created(name: str, settings_type: type[S], create: Callable[[S], Service]) 
     raise _refusal(
         f"homeward {name}: these settings are missing or not valid: {named}. See docs/operations.md."
     )
+
+
+def collect_seldom() -> None:
+    """Have the garbage collector pass over all that is there, which stays for as long as the process runs,
+    and look less often at what is new: somebody waits meanwhile."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, 20, 20)
 
 
 def _told(error: Exception) -> str:

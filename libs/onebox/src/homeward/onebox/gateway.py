@@ -82,8 +82,12 @@ def merged_openapi(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]
     else is called by its service too."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for service, document in documents.items():
-        own = document.get("components", {}).get("schemas", {})
+        components = document.get("components", {})
+        own = components.get("schemas", {})
+        for kind in ("responses", "securitySchemes"):  # the same in all
+            others.setdefault(kind, {}).update(components.get(kind, {}))
         taken = [name for name, schema in own.items() if schemas.get(name, schema) != schema]
         text = json.dumps({"paths": document.get("paths", {}), "schemas": own})
         for name in taken:
@@ -97,7 +101,7 @@ def merged_openapi(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]
         "openapi": "3.1.0",
         "info": {"title": "Homeward", "version": "1"},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": {"schemas": dict(sorted(schemas.items())), **others},
     }
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from homeward.common.auth import Actor
 from homeward.common.contracts import FeedAcknowledged
 from homeward.common.http import ServiceParts
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
@@ -64,7 +65,7 @@ class Stats(BaseModel):
     retractions_unacknowledged: int
 
 
-@router.get("", response_model=Events)
+@router.get("", response_model=Events, responses=refusals(410))
 async def pull(
     reading: TheReading,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -119,7 +120,7 @@ async def _stats(agency: str, tx: Tx) -> Stats:
     )
 
 
-@router.post("/ack")
+@router.post("/ack", responses=refusals(409))
 async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader) -> Acknowledged:
     """Confirm having handled the feed up to a sequence; it never goes back."""
     async with parts.transaction(actor.name) as tx:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from homeward.common.openapi import refusals
 from homeward.common.tx import Tx
 
 from ..domain import Partner
@@ -16,12 +17,13 @@ from ..store.pages import Stretch
 from .reading import TheReading
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
+_FILES = {one.media_type.partition(";")[0]: {"schema": {"type": "string"}} for one in FORMATS.values()}
 
 
 @router.get(
     "/{format}",
     response_class=Response,
-    responses={200: {"content": {one.media_type: {} for one in FORMATS.values()}}},
+    responses={**refusals(410), 200: {"content": _FILES}},
 )
 async def make(
     format: Literal["htcds", "pfif"],

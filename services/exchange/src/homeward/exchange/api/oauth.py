@@ -1,9 +1,10 @@
 """The token endpoint and the issuer's published keys."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from homeward.common.http import ServiceParts
@@ -45,11 +46,32 @@ _FORM = {
 }
 
 
+class Granted(BaseModel):
+    """RFC 6749 §5.1; ``DPoP`` where the token is bound to the key of the proof (RFC 9449 §5)."""
+
+    access_token: str = Field(examples=["eyJhbGciOiJFZDI1NTE5IiwidHlwIjoiYXQrand0In0.…"])
+    token_type: Literal["DPoP", "Bearer"]
+    expires_in: int = Field(description="Seconds.", examples=[300])
+    scope: str = Field(examples=["events:read"])
+
+
+class Refusal(BaseModel):
+    """RFC 6749 §5.2, not a problem: OAuth clients know this form."""
+
+    error: str = Field(examples=["invalid_client"])
+    error_description: str = Field(examples=["Authenticate with private_key_jwt."])
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Granted},
+    400: {"model": Refusal},
+    401: {"model": Refusal},
+}
 _FIELDS = ("grant_type", "client_assertion_type", "client_assertion", "scope")
 _LONGEST = 10_000
 
 
-@router.post("/oauth/token", openapi_extra=_FORM)
+@router.post("/oauth/token", openapi_extra=_FORM, responses=_ANSWERS)
 async def token(request: Request, parts: ServiceParts, issuer: TheIssuer) -> Response:
     """An access token for a client that proves itself by ``private_key_jwt`` (RFC 7523). With a DPoP proof
     (RFC 9449) it is bound to the key of that proof."""

@@ -13,6 +13,7 @@ from homeward.common.contracts.base import AgencyId, Country
 from homeward.common.contracts.intake import Purpose
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import IdempotencyKey, answer_once
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
@@ -95,7 +96,7 @@ class Partners(BaseModel):
     partners: list[Followed]
 
 
-@router.post("", status_code=201, response_model=Partner)
+@router.post("", status_code=201, response_model=Partner, responses=refusals(409))
 async def add(
     body: NewPartner, request: Request, parts: ServiceParts, actor: Writer, key: IdempotencyKey = None
 ) -> Response:
@@ -169,7 +170,7 @@ async def resume(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partne
     return await _suspend(agency, parts, actor, suspended=False)
 
 
-@router.post("/{agency}/rotate-key")
+@router.post("/{agency}/rotate-key", responses=refusals(409))
 async def rotate_key(agency: AgencyId, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
     """Replace the partner's keys by this one; the old ones get no more tokens, and those that they got are
     refused."""
