@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, exports, oauth, own_keys, partners, policies, register
+from . import decisions, events, exports, oauth, own_keys, partners, policies, register, stages
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
     partners.router,
+    stages.router,
     own_keys.router,
     register.router,
     events.router,
