@@ -16,6 +16,7 @@ from homeward.common.tokens import IssuerVerifier
 from . import api
 from .consumers import CONSUMERS, finishing, prepare
 from .domain import ROLE_SCOPES
+from .federation import Federation
 from .freshness import Watch
 from .issuer import Issuer
 from .issuer_keys import read_issuer_keys
@@ -54,6 +55,7 @@ def create_service(
     outside.setdefault("verifier", IssuerVerifier(settings.public_url, published_here))
     parts = build_parts("exchange", settings, revoked=registry.REVOKED, **outside)
     parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
+    parts.own["federation"] = Federation.read(settings.issuers_file)
     return Service(
         parts,
         routers=api.ROUTERS,
