@@ -80,6 +80,8 @@ class Partner:
     accredited: bool
     suspended: bool
     revision: int
+    sandbox: bool = False
+    leaving: bool = False
 
     def principal(self) -> Principal:
         """The partner as policies see it."""
@@ -90,6 +92,8 @@ class Partner:
             tuple(sorted(self.clearance)),
             self.accredited,
             self.suspended,
+            self.sandbox,
+            self.leaving,
         )
 
 
@@ -173,6 +177,8 @@ class CaseFile(NamedTuple):
     """(recipient, ``hold`` or ``objection``) in force."""
     referrals: Sequence[tuple[str, frozenset[str]]]
     """(agency, classes) of referrals that disclose."""
+    synthetic: bool = False
+    """Made up, for partners that try out."""
 
     def valid_until(self, agency: str, now: datetime) -> datetime | None:
         """The earliest time at which a consent that may be in use for this agency ends."""
@@ -191,6 +197,7 @@ class Situation(NamedTuple):
     erased: bool
     classes: frozenset[FieldClass]
     addressee: str | None
+    synthetic: bool = False
 
     def resource(self, agency: str, data_home: str) -> Resource:
         """The case as policies see it for one agency."""
@@ -204,6 +211,7 @@ class Situation(NamedTuple):
             held=(agency, "hold") in self.restrictions,
             objected=(agency, "objection") in self.restrictions,
             erased=self.erased,
+            synthetic=self.synthetic,
         )
 
 
@@ -217,6 +225,7 @@ def situation(file: CaseFile, event: CaseEvent, now: datetime) -> Situation:
         file.erased or event.erased,
         event.classes,
         event.addressee,
+        file.synthetic,
     )
 
 

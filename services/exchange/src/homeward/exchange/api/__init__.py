@@ -2,14 +2,16 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, own_keys, partners, policies, register
+from . import decisions, events, exports, oauth, own_keys, partners, policies, register, stages
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
     partners.router,
+    stages.router,
     own_keys.router,
     register.router,
     events.router,
+    exports.router,
     decisions.router,
     policies.router,
 )

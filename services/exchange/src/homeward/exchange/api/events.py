@@ -1,35 +1,30 @@
 """A partner's feed over HTTP: pull, acknowledge."""
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from homeward.common.auth import Actor, require
-from homeward.common.contracts import FeedAcknowledged, ReadDenied
+from homeward.common.auth import Actor
+from homeward.common.contracts import FeedAcknowledged
 from homeward.common.http import ServiceParts
-from homeward.common.idempotency import lookup_key
 from homeward.common.openapi import refusals
-from homeward.common.parts import Parts
 from homeward.common.problems import Problem
 from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
 
-from ..decide import decide_persons
 from ..domain import Partner
-from ..feed import Page, Unsettled, read_page
-from ..judge import Judge
-from ..pseudonyms import Place, Pseudonyms
-from ..store import cases, feeds, pages
+from ..feed import Page, read_page
+from ..pseudonyms import Pseudonyms
+from ..store import feeds, pages
 from ..store import partners as registry
-from .own import Body, TheJudge, TheSettings, suspended
+from ..store.pages import Stretch
+from .own import Body, suspended
+from .reading import Reader, TheReading, active
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
-Reader = Annotated[Actor, require("events:read")]
 POLL_SECONDS = 0.2
-ATTEMPTS = 8
 
 
 class Events(BaseModel):
@@ -72,10 +67,7 @@ class Stats(BaseModel):
 
 @router.get("", response_model=Events, responses=refusals(410))
 async def pull(
-    parts: ServiceParts,
-    actor: Reader,
-    judge: TheJudge,
-    settings: TheSettings,
+    reading: TheReading,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     wait: Annotated[int, Query(ge=0, le=30)] = 0,
@@ -83,8 +75,13 @@ async def pull(
     """The next events after ``cursor`` (from the beginning without one); waits up to ``wait`` seconds
     for one to come."""
     deadline = asyncio.get_running_loop().time() + wait
+    source = f"{reading.parts.settings.public_url}/v1/events"
+
+    async def show(partner: Partner, stretch: Stretch, names: Pseudonyms, tx: Tx) -> Page:
+        return await read_page(partner, stretch, names, tx, reading.judge, source)
+
     while True:
-        page = await _page(parts, actor, judge, cursor, limit, settings.feed_pause_seconds)
+        page = await reading.read(cursor, limit, pages.hold, show)
         if not page.empty or asyncio.get_running_loop().time() >= deadline:
             return _answer(page)
         await asyncio.sleep(POLL_SECONDS)
@@ -97,68 +94,12 @@ def _answer(page: Page) -> Response:
     return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-async def _page(
-    parts: Parts, actor: Actor, judge: Judge, cursor: str | None, limit: int, bound: float
-) -> Page:
-    """A page that rests on what is known now; what does not is decided first, in transactions of its
-    own."""
-    for _ in range(ATTEMPTS):
-        try:
-            async with parts.transaction(actor.name) as tx:
-                names = Pseudonyms(await lookup_key(tx), actor.organisation)
-                start = names.place(cursor) if cursor else None
-                stretch = await pages.hold(tx.db, actor.organisation, start.seq if start else 0, limit)
-                partner = _active(stretch.partner if stretch else None, tx)
-                if stretch is not None and partner is not None:
-                    _caught_up(stretch.caught_up_at, tx, bound)
-                    if cursor is not None:
-                        _must_be_here(start, stretch.epoch)
-                    source = f"{parts.settings.public_url}/v1/events"
-                    return await read_page(partner, stretch, names, tx, judge, source)
-        except Unsettled as unsettled:
-            async with parts.transaction(f"service:{parts.name}") as tx:
-                await cases.lock(tx.db, unsettled.person_ids)
-                await decide_persons(unsettled.person_ids, tx, judge)
-        else:
-            raise suspended()  # after the commit: the denial is recorded
-    raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
-
-
-def _active(row: Any, tx: Tx) -> Partner | None:
-    """The partner who asks, as registered now, whatever its token says; None, and the denial noted, if
-    it may not read."""
-    if row is not None and row.suspended:
-        tx.emit(ReadDenied(agency=row.agency, problem="partner-suspended"))
-    return None if row is None or row.suspended else registry.partner_of(row)
-
-
-def _caught_up(at: datetime | None, tx: Tx, bound: float) -> None:
-    """503 while exchange is too far behind. Where nobody has begun to follow others there is nothing to be
-    behind of: no feed holds anything."""
-    if at is not None and tx.now - at > timedelta(seconds=bound):
-        detail = "Exchange is behind; what a feed shows might have been revoked meanwhile."
-        raise Problem(503, "feed-paused", detail, retry_after=2)
-
-
-def _must_be_here(place: Place | None, epoch: int) -> None:
-    """Whether the cursor was one of this feed's, and of the feed as it is."""
-    if place is None:
-        error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
-        raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
-    if place.epoch != epoch:
-        detail = (
-            "Exchange was restored from a backup, and this feed begins anew. Let go of what you hold of "
-            "it, and read it from the beginning, without a cursor."
-        )
-        raise Problem(410, "feed-restored", detail)
-
-
 @router.get("/stats")
 async def stats(parts: ServiceParts, actor: Reader) -> Stats:
     """How far the partner has got with its feed: counted over what it may read, so that nothing else can be
     told from it."""
     async with parts.transaction(actor.name) as tx:
-        partner = _active(await registry.partner(tx.db, actor.organisation), tx)
+        partner = active(await registry.partner(tx.db, actor.organisation), tx)
         found = await _stats(partner.agency, tx) if partner else None
     if found is None:
         raise suspended()
@@ -190,7 +131,7 @@ async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader)
 
 
 async def _acknowledge(sequence: int, actor: Actor, tx: Tx) -> int | None:
-    partner = _active(await registry.partner(tx.db, actor.organisation), tx)
+    partner = active(await registry.partner(tx.db, actor.organisation), tx)
     if partner is None:
         return None
     reached = await feeds.reached(tx.db, partner.agency)
