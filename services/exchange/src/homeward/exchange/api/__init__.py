@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, own_keys, partners, register
+from . import decisions, events, oauth, own_keys, partners, register, stream
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -10,5 +10,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     own_keys.router,
     register.router,
     events.router,
+    stream.router,
     decisions.router,
 )

@@ -1,34 +1,30 @@
 """A partner's feed over HTTP: pull, acknowledge."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from homeward.common.auth import Actor, require
-from homeward.common.contracts import FeedAcknowledged, ReadDenied
+from homeward.common.contracts import FeedAcknowledged
 from homeward.common.http import ServiceParts
-from homeward.common.idempotency import lookup_key
-from homeward.common.parts import Parts
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
-from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
 
-from ..decide import decide_persons
-from ..domain import Partner
-from ..feed import Page, Unsettled, read_page
-from ..judge import Judge
-from ..pseudonyms import Place, Pseudonyms
-from ..store import cases, feeds, pages
+from ..bell import Waiting
+from ..feed import Page
+from ..reading import Reading, Start, active, suspended
+from ..store import feeds
 from ..store import partners as registry
-from .own import Body, TheJudge, TheSettings
+from . import formats
+from .own import Body, TheBell, TheJudge, TheSettings
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 Reader = Annotated[Actor, require("events:read")]
-POLL_SECONDS = 0.2
-ATTEMPTS = 8
 
 
 class Events(BaseModel):
@@ -54,91 +50,84 @@ class Acknowledged(BaseModel):
     sequence: int
 
 
-@router.get("", response_model=Events)
-async def pull(
+Cursor = Annotated[str | None, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("out_of_range", "beyond the years 1 to 9999") from None
+
+
+FromTime = Annotated[AwareDatetime | None, AfterValidator(lambda at: at and _in_utc(at)), Query(alias="from")]
+
+
+async def reading(
     parts: ServiceParts,
-    actor: Reader,
+    actor: Annotated[Actor, require("events:read")],
     judge: TheJudge,
     settings: TheSettings,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> Reading:
+    """The actor reads its own organisation's feed."""
+    return Reading(parts, judge, actor.organisation, actor.name, settings.feed_pause_seconds)
+
+
+TheReading = Annotated[Reading, Depends(reading)]
+
+
+@router.get("", response_model=Events, responses={200: {**formats.DOCUMENTED}, **refusals(406, 410)})
+async def pull(
+    request: Request,
+    actor: Reader,
+    reading: TheReading,
+    bell: TheBell,
+    cursor: Cursor = None,
+    from_time: FromTime = None,
+    limit: Limit = 100,
     wait: Annotated[int, Query(ge=0, le=30)] = 0,
 ) -> Response:
-    """The next events after ``cursor`` (from the beginning without one); waits up to ``wait`` seconds
-    for one to come."""
-    deadline = asyncio.get_running_loop().time() + wait
+    """The next events after ``cursor``, or from the time ``from`` on, or from the beginning; waits up to
+    ``wait`` seconds for one to come.
+
+    ``Accept`` chooses the form. In the forms that have no place for them, ``cursor`` and ``more`` are in the
+    headers ``Homeward-Cursor`` and ``Homeward-More``, as they are in all.
+    """
+    media = formats.wanted(", ".join(request.headers.getlist("accept")))
+    start = one_start(cursor, from_time)
+    ends = asyncio.get_running_loop().time() + wait
     while True:
-        page = await _page(parts, actor, judge, cursor, limit, settings.feed_pause_seconds)
-        if not page.empty or asyncio.get_running_loop().time() >= deadline:
-            return _answer(page)
-        await asyncio.sleep(POLL_SECONDS)
+        page = await reading.page(start, limit)
+        left = ends - asyncio.get_running_loop().time()
+        if page.events or left <= 0:
+            return formats.answer(page, media)
+        start = page.cursor
+        if await bell.rings(waiting(actor, page), left) is False:
+            raise revoked()
 
 
-def _answer(page: Page) -> Response:
-    """:class:`Events`, its events byte for byte as they were recorded."""
-    rest = canonical({"cursor": page.cursor, "more": page.more})
-    content = b'{"events":%b,%b' % (page.events, rest.removeprefix(b"{"))
-    return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
+def one_start(cursor: str | None, from_time: datetime | None) -> Start:
+    """Where to begin; 422 if it is said twice."""
+    if cursor is not None and from_time is not None:
+        error = {"field": "from", "code": "two_starts", "detail": "Send cursor or from, not both."}
+        raise Problem(422, "invalid-request", "Some fields are not valid; see errors.", errors=[error])
+    return from_time if cursor is None else cursor
 
 
-async def _page(
-    parts: Parts, actor: Actor, judge: Judge, cursor: str | None, limit: int, bound: float
-) -> Page:
-    """A page that rests on what is known now; what does not is decided first, in transactions of its
-    own."""
-    for _ in range(ATTEMPTS):
-        try:
-            async with parts.transaction(actor.name) as tx:
-                names = Pseudonyms(await lookup_key(tx), actor.organisation)
-                start = names.place(cursor) if cursor else None
-                stretch = await pages.hold(tx.db, actor.organisation, start.seq if start else 0, limit)
-                partner = _active(stretch.partner if stretch else None, tx)
-                if stretch is not None and partner is not None:
-                    _caught_up(stretch.caught_up_at, tx, bound)
-                    if cursor is not None:
-                        _must_be_here(start, stretch.epoch)
-                    source = f"{parts.settings.public_url}/v1/events"
-                    return await read_page(partner, stretch, names, tx, judge, source)
-        except Unsettled as unsettled:
-            async with parts.transaction(f"service:{parts.name}") as tx:
-                await cases.lock(tx.db, unsettled.person_ids)
-                await decide_persons(unsettled.person_ids, tx, judge)
-        else:
-            raise _suspended()  # after the commit: the denial is recorded
-    raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
+def waiting(actor: Actor, page: Page) -> Waiting:
+    """The actor, who has had this page."""
+    return Waiting(actor.organisation, actor.client_id, actor.key, page.last)
 
 
-def _suspended() -> Problem:
-    return Problem(403, "partner-suspended", "This organisation is not an active partner.")
-
-
-def _active(row: Any, tx: Tx) -> Partner | None:
-    """The partner who asks, as registered now, whatever its token says; None, and the denial noted, if
-    it may not read."""
-    if row is not None and row.suspended:
-        tx.emit(ReadDenied(agency=row.agency, problem="partner-suspended"))
-    return None if row is None or row.suspended else registry.partner_of(row)
-
-
-def _caught_up(at: datetime | None, tx: Tx, bound: float) -> None:
-    """503 while exchange is too far behind. Where nobody has begun to follow others there is nothing to be
-    behind of: no feed holds anything."""
-    if at is not None and tx.now - at > timedelta(seconds=bound):
-        detail = "Exchange is behind; what a feed shows might have been revoked meanwhile."
-        raise Problem(503, "feed-paused", detail, retry_after=2)
-
-
-def _must_be_here(place: Place | None, epoch: int) -> None:
-    """Whether the cursor was one of this feed's, and of the feed as it is."""
-    if place is None:
-        error = {"field": "cursor", "code": "unknown_cursor", "detail": "Not a cursor of this feed."}
-        raise Problem(422, "unknown-cursor", "Start again without a cursor.", errors=[error])
-    if place.epoch != epoch:
-        detail = (
-            "Exchange was restored from a backup, and this feed begins anew. Let go of what you hold of "
-            "it, and read it from the beginning, without a cursor."
-        )
-        raise Problem(410, "feed-restored", detail)
+def revoked() -> Problem:
+    """Whoever waits with a token whose key was revoked meanwhile."""
+    return Problem(
+        401,
+        "token-refused",
+        "The access token was refused: revoked_key.",
+        authenticate='DPoP error="invalid_token", error_description="revoked_key"',
+    )
 
 
 @router.post("/ack")
@@ -147,12 +136,12 @@ async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader)
     async with parts.transaction(actor.name) as tx:
         acked = await _acknowledge(body.sequence, actor, tx)
     if acked is None:
-        raise _suspended()
+        raise suspended()
     return Acknowledged(sequence=acked)
 
 
 async def _acknowledge(sequence: int, actor: Actor, tx: Tx) -> int | None:
-    partner = _active(await registry.partner(tx.db, actor.organisation), tx)
+    partner = active(await registry.partner(tx.db, actor.organisation), tx)
     if partner is None:
         return None
     reached = await feeds.reached(tx.db, partner.agency)

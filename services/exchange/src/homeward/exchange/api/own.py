@@ -1,5 +1,6 @@
 """What exchange's routes need of its own parts."""
 
+import asyncio
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from homeward.common.http import ServiceParts
 from homeward.common.problems import Problem
 
+from ..bell import Bell
 from ..issuer import Issuer
 from ..judge import Judge
 from ..settings import Settings
@@ -87,6 +89,16 @@ async def issuer_of(parts: ServiceParts) -> Issuer:
     return cast(Issuer, parts.own["issuer"])
 
 
+async def bell_of(parts: ServiceParts) -> Bell:
+    """What rings when a feed grows."""
+    return cast(Bell, parts.own["bell"])
+
+
+async def streams_of(parts: ServiceParts) -> asyncio.Semaphore:
+    """As many places as there may be streams."""
+    return cast(asyncio.Semaphore, parts.own["streams"])
+
+
 async def settings_of(parts: ServiceParts) -> Settings:
     """Exchange's own settings."""
     return cast(Settings, parts.settings)
@@ -94,4 +106,6 @@ async def settings_of(parts: ServiceParts) -> Settings:
 
 TheJudge = Annotated[Judge, Depends(judge_of)]
 TheIssuer = Annotated[Issuer, Depends(issuer_of)]
+TheBell = Annotated[Bell, Depends(bell_of)]
+TheStreams = Annotated[asyncio.Semaphore, Depends(streams_of)]
 TheSettings = Annotated[Settings, Depends(settings_of)]
