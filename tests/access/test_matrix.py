@@ -9,6 +9,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
@@ -90,7 +91,7 @@ def _query(parameter: Mapping[str, object]) -> str:
 
 async def _row(house: House, route: Route, path: str) -> Row:
     service, template, method = route
-    options = {} if method == "GET" else {"json": BODIES.get(template, {})}
+    options: dict[str, Any] = {} if method == "GET" else {"json": BODIES.get(template, {})}
     return {
         name: (await house.ask(who, service, method, path, **options)).status_code
         for name, who in EVERYBODY.items()

@@ -74,7 +74,7 @@ class House:
         more: Mapping[str, str] | None = None,
         **options: Any,
     ) -> httpx.Response:
-        """What ``who`` is answered, who may send ``more`` headers; a proof is made for exactly this request."""
+        """What ``who`` is answered; a proof is made for exactly this request. ``more`` are headers."""
         headers = dict(more or {})
         headers |= await self._headers(who, method, path) if who.client_id else {}
         return await self._clients[service].request(method, path, headers=headers, **options)

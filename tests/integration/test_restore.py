@@ -146,7 +146,9 @@ def test_an_older_database_behind_its_topic_loses_and_doubles_nothing(
         settle(operator, auditor)
         assert operator.get(f"/v1/{service}/dead-letters")["dead_letters"] == []
         now = outside.look()
-        assert {what: (before[what], now[what]) for what in before if now[what] != before[what]} == {}, service
+        assert {what: (before[what], now[what]) for what in before if now[what] != before[what]} == {}, (
+            service
+        )
 
     again = send_list(caseworker, second, list_name="second", consents=consents)
     assert (again.accepted, again.already_imported) == (0, imported.accepted)

@@ -1,6 +1,7 @@
 """Feeds, partners and the log, by the command."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.fake_platform import FakePlatform
@@ -168,3 +169,35 @@ class TestLog:
             200, {**state, "complete": True, "settled": True, "sources": [], "missing_sources": []},
         )  # fmt: skip
         assert homeward("log", "completeness", "--as", credentials).code == 0
+
+
+class TestExplain:
+    """``homeward explain``."""
+
+    ANSWER: Mapping[str, object] = {
+        "event_id": "e1", "type": "t.v1", "agency": "ngo", "decided": True, "policy_digest": "d1",
+        "releases": [{"kind": "release", "sequence": 7, "state": "live", "classes": ["envelope"],
+                      "withheld": ["health"]}],
+        "classes": [{"field_class": "envelope", "allowed": True, "policies": ["permit.a"]},
+                    {"field_class": "health", "allowed": False, "policies": []}],
+        "policy_reasons": {"permit.a": "Because."},
+    }  # fmt: skip
+
+    def test_it_says_what_was_released_and_what_is_decided_now(
+        self, fake: FakePlatform, credentials: Path, homeward: Homeward
+    ) -> None:
+        fake.answers["GET", "/v1/decisions/e1"] = (200, self.ANSWER)
+        ran = homeward("explain", "e1", "--as", credentials)
+        assert ran.out.splitlines() == [
+            "release 7 (live)",
+            "  sees      envelope",
+            "  withheld  health",
+            "now, by the policies d1:",
+            "  allowed   envelope: permit.a",
+            "  withheld  health",
+            "  permit.a: Because.",
+        ]
+        fake.answers["GET", "/v1/decisions/e1"] = (200, {**self.ANSWER, "releases": [], "classes": []})
+        assert homeward("explain", "e1", "--agency", "ngo", "--as", credentials).out.startswith(
+            "ngo sees nothing of it"
+        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import httpx
@@ -149,3 +150,14 @@ class TestOpenApi:
 
         merged = merged_openapi({"one": document("get"), "two": document("post")})
         assert set(merged["paths"]["/a"]) == {"get", "post"}
+
+
+async def test_the_interface_can_be_read_without_a_network(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) == 3
+    for path in loaded:
+        assert (await client.get(path)).status_code == 200, path
+    assert "'/openapi.json'" in page.text
+    assert '"validatorUrl": null' in page.text
+    assert (await client.get("/docs/nothing.js")).status_code == 404

@@ -157,8 +157,9 @@ class Scene:
     async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """A request of staff who may do everything here."""
         token = self.world.verifier.token(
-            "partners:read", "partners:write", "consents:read", "consents:write", "decisions:read"
-        )
+            "partners:read", "partners:write", "consents:read", "consents:write", "decisions:read",
+            "policies:read", "policies:write",
+        )  # fmt: skip
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -193,7 +194,9 @@ class Scene:
     async def partner(self, who: Profile, method: str, path: str, **options: Any) -> httpx.Response:
         """A request of a partner."""
         name = who["agency"]
-        token = self.world.verifier.token("events:read", organisation=name, role="partner", client_id=name)
+        token = self.world.verifier.token(
+            "events:read", "decisions:read", organisation=name, role="partner", client_id=name
+        )
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         return await self._client.request(method, path, headers=headers, **options)
 
@@ -214,14 +217,19 @@ class Scene:
         """Anything from somebody without a token."""
         return await self._client.post(path, content=content, headers={"Content-Type": content_type})
 
-    async def sweep(self, batch: int = 200) -> int:
-        """Let the background catch up, ``batch`` persons a step; how many steps it took."""
+    async def activate(self) -> None:
+        """What the background does first of all: see that some policies are active."""
+        await Sweeper(self.service.parts, self.service.parts.own["judge"]).activate()
+
+    async def sweep(self, batch: int = 200, steps: int = 1_000) -> int:
+        """Let the background catch up, ``batch`` persons a step and no more than ``steps``; how many steps it
+        took."""
         sweeper = Sweeper(self.service.parts, self.service.parts.own["judge"], batch=batch)
         await sweeper.activate()
-        steps = 0
-        while await sweeper.step():
-            steps += 1
-        return steps
+        taken = 0
+        while taken < steps and await sweeper.step():
+            taken += 1
+        return taken
 
     async def explain(self, event_id: UUID | str, to: Profile) -> Any:
         """Why a partner sees what it sees of an event."""

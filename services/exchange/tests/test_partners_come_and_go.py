@@ -1,27 +1,11 @@
 """Partners that come later, are suspended and resumed; policies that change: the sweep catches up."""
 
-import asyncio
-from importlib.resources import files
-from typing import Any
-
-import pytest
-
-from harness.world import World
-from homeward.common.consumer import Consumer
 from homeward.common.contracts import (
     CaseOpened,
-    PolicyActivated,
     ReadDenied,
     ReleaseDecided,
 )
-from homeward.common.db import is_transient
 from homeward.common.ids import new_id
-from homeward.common.parts import Service
-from homeward.exchange.app import create_service
-from homeward.exchange.decide import PoliciesSuperseded
-from homeward.exchange.policies import PolicySet
-from homeward.exchange.settings import Settings
-from homeward.exchange.sweep import Sweeper
 
 from .scene import BODY, NGO, POLICE, RETRACTED, TOMBSTONE, Scene, consent, of_type, report, shown
 
@@ -126,79 +110,6 @@ async def test_a_read_after_a_partner_changed_decides_again(scene: Scene) -> Non
         agency=NGO["agency"],
     )
     assert [kinds for _, kinds in shown(await scene.read(NGO))] == [{"envelope"}, {"envelope"}]
-
-
-def sweeper_of(service: Service) -> Sweeper:
-    return Sweeper(service.parts, service.parts.own["judge"])
-
-
-NEVER = '@id("never") @reason("r") forbid (principal, action, resource) when { principal.kind == "NGO" };'
-
-
-def stricter() -> PolicySet:
-    """The packaged set, and one policy more: nothing for NGOs."""
-    folder = files("homeward.exchange.policies")
-    texts = {p.name: p.read_text() for p in folder.iterdir() if p.name.endswith(".cedar")}
-    return PolicySet({**texts, "90-test.cedar": NEVER}, (folder / "schema.cedarschema").read_text())
-
-
-async def with_policies(scene: Scene, world: World, policies: PolicySet) -> Service:
-    """Another process of exchange, with other policies."""
-
-    def create(settings: Settings, **outside: Any) -> Service:
-        return create_service(settings, policies=policies, **outside)
-
-    return await world.start(create, Settings)
-
-
-async def test_a_read_under_new_policies_decides_again(scene: Scene, world: World) -> None:
-    await scene.known(report(consent(NGO), consent(POLICE)))
-    assert len(shown(await scene.read(NGO))) == 2
-    newer = await with_policies(scene, world, stricter())
-    async with world.client(newer) as client:
-        changed = Scene(world, newer, client)
-        assert [item["type"] for item in await changed.read(NGO)] == [TOMBSTONE] * 2 + [RETRACTED] * 2
-        assert len(shown(await changed.read(POLICE))) == 2
-
-
-async def test_new_policies_are_activated_once_and_everything_is_swept(scene: Scene, world: World) -> None:
-    await scene.known(report(consent(NGO)))
-    await scene.sweep()
-    cursor = (await scene.pull(NGO)).json()["cursor"]
-    newer = await with_policies(scene, world, stricter())
-    async with world.client(newer) as client:
-        changed = Scene(world, newer, client)
-        await changed.sweep()
-        assert [item["type"] for item in await changed.read(NGO, cursor)] == [RETRACTED] * 2
-        assert await changed.sweep() == 0
-    told = await world.said(newer, PolicyActivated)
-    assert [one.digest for one in told] == [stricter().digest]
-
-
-async def test_a_process_with_superseded_policies_decides_nothing_any_more(
-    scene: Scene, world: World
-) -> None:
-    """While processes are replaced, the older ones could give again what the newer ones took."""
-    person_id = await scene.known(report(consent(NGO)))
-    await scene.sweep()
-    newer = await with_policies(scene, world, stricter())
-    async with world.client(newer) as client:
-        running = asyncio.create_task(sweeper_of(scene.service).run(asyncio.Event()))
-        await asyncio.sleep(0.1)
-        await Scene(world, newer, client).sweep()
-        with pytest.raises(PoliciesSuperseded):
-            await asyncio.wait_for(running, 10)
-        opened = CaseOpened(case_id=new_id(), person_id=person_id)
-        [record] = await world.records(opened)
-        with pytest.raises(PoliciesSuperseded) as raised:
-            await Consumer(scene.service).handle([record])
-        assert is_transient(raised.value)
-        refused = await scene.ask("POST", "/v1/consents/withdrawals", {"person_id": str(person_id)})
-        assert refused.status_code == 503
-        await world.handle(newer, [record])
-    # Started again, the older ones are activated again, and decide.
-    await scene.sweep()
-    assert len(shown(await scene.read(NGO))) == 3
 
 
 async def test_no_event_about_a_decision_outgrows_a_record(empty: Scene) -> None:

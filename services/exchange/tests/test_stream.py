@@ -110,10 +110,10 @@ async def test_a_heartbeat_of_a_feed_with_nothing_in_it_is_a_place_to_go_on(scen
 async def test_it_begins_at_a_time(scene: Scene) -> None:
     await scene.known(report(consent(NGO)))
     scene.world.pass_time(seconds=5)
-    at_then = scene.world.now.isoformat()
+    begin: dict[str, Any] = {"from": scene.world.now.isoformat()}
     await scene.known(report(consent(NGO)))
     items = await scene.read(NGO)
-    async with street(scene) as at, at.follow(NGO, **{"from": at_then}) as following:
+    async with street(scene) as at, at.follow(NGO, **begin) as following:
         assert data(await events(following, 2)) == items[2:]
 
 

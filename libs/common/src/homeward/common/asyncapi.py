@@ -31,8 +31,8 @@ def document() -> Json:
         "info": {
             "title": "Homeward's topics",
             "version": "1",
-            "description": "CloudEvents 1.0 in Kafka's binary mode. For services and operators: a partner reads "
-            "its own feed over HTTP, see the OpenAPI document.",
+            "description": "CloudEvents 1.0 in Kafka's binary mode. For services and operators: a partner "
+            "reads its own feed over HTTP, see the OpenAPI document.",
         },
         "defaultContentType": "application/json",
         "channels": {service: _channel(service) for service in services},
@@ -96,9 +96,7 @@ def _value() -> Json:
                 "type": "object",
                 "properties": {name: {"type": "object"} for name in sorted(OPEN_CLASSES)},
             },
-            "sealed": {"type": "object", "properties": {name: ciphertext for name in sorted(SEALED_CLASSES)}},
+            "sealed": {"type": "object", "properties": dict.fromkeys(sorted(SEALED_CLASSES), ciphertext)},
             "commitments": {"type": "string", "contentEncoding": "base64", "description": committed},
         },
     }
-
-

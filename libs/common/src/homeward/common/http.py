@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, openapi, problems
+from . import admin, docs_page, openapi, problems
 from .auth import ADDED_HEADERS
 from .contracts import CONTRACTS
 from .metrics import HTTP_SECONDS
@@ -56,6 +56,8 @@ def create_app(service: Service) -> FastAPI:
     for router in service.routers:
         app.include_router(router)
     app.include_router(admin.router(service.name))
+    app.include_router(docs_page.router)
+    app.include_router(docs_page.router)
     app.include_router(_probes)
     app.add_middleware(Limited, max_bytes=service.parts.settings.max_body_bytes)
     app.add_middleware(Admitting, at_once=service.parts.settings.max_requests)

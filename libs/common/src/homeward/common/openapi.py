@@ -1,6 +1,7 @@
 """What a service's OpenAPI document (3.1) says beyond what FastAPI knows: how each operation may refuse, and
 an example of whatever is sent and answered."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -65,7 +66,7 @@ def install(app: FastAPI) -> None:
             made.append(completed(generated()))
         return made[0]
 
-    setattr(app, "openapi", complete)
+    app.openapi = complete  # type: ignore[method-assign]
 
 
 def completed(document: Json) -> Json:
@@ -82,6 +83,7 @@ def completed(document: Json) -> Json:
 
 
 def _complete(operation: Json, path: str, schemas: Json) -> None:
+    operation["summary"] = re.split(r"[.;:](?:\s|$)", operation.get("description", ""))[0].replace("\n", " ")
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]

@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            sys.stderr.write(f"{path} is not up to date: python -m homeward.onebox.interfaces write {folder}\n")
+            sys.stderr.write(
+                f"{path} is not up to date: python -m homeward.onebox.interfaces write {folder}\n"
+            )
             stale = True
     return int(stale)
 

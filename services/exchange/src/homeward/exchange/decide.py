@@ -15,6 +15,7 @@ from homeward.common.contracts import ReleaseDecided, ReleaseRetracted
 from homeward.common.ids import new_shown_id
 from homeward.common.tx import Tx
 
+from .activation import follow
 from .changes import Changes, feed_row
 from .domain import Arrival, CaseEvent, Partner, question, situation
 from .judge import Judge
@@ -25,11 +26,6 @@ from .store.feeds import Appended
 
 DECISIONS_PER_EVENT = 100
 """Partners in one ReleaseDecided; more make further ones, so that none outgrows a record."""
-
-
-class PoliciesSuperseded(ConnectionError):
-    """Another policy set decides now, and this process is about to be replaced by one that has it. A
-    kind of ConnectionError, so that the runtime waits."""
 
 
 async def decide_persons(
@@ -49,8 +45,7 @@ async def decide_persons(
         await facts.add_events(tx.db, arrivals, {})
         return
     await registry.keep_as_it_is(tx.db)
-    if await registry.policies_superseded(tx.db, judge.policies.digest):
-        raise PoliciesSuperseded("another policy set is active")
+    await follow(judge, tx.db)
     partners = [registry.partner_of(row) for row in await registry.all_partners(tx.db)]
     answers = judge.answers([partner for partner in partners if not partner.suspended])
     files = await cases.case_files(tx.db, person_ids)
@@ -73,7 +68,9 @@ async def verdict_now(
     now: datetime,
     db: AsyncConnection,
 ) -> Verdict | None:
-    """What would be decided of an event for one partner now; None while its person is not known."""
+    """What would be decided of an event for one partner now; None while its person is not known. Raises
+    PoliciesSuperseded."""
+    await follow(judge, db)
     files = await cases.case_files(db, [person_id]) if person_id else []
     if not files:
         return None

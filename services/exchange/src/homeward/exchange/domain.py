@@ -15,7 +15,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "operator": frozenset(
         {
             "partners:read", "partners:write", "reports:write", "persons:read", "cases:read", "consents:read",
-            "subjects:erase", "operations", "decisions:read",
+            "subjects:erase", "operations", "decisions:read", "policies:read", "policies:write",
         }
     ),
     "caseworker": frozenset(
@@ -25,8 +25,12 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         }
     ),
     "reviewer": frozenset({"persons:read", "statuses:write", "links:write", "cases:read"}),
-    "auditor": frozenset({"audit:read", "decisions:read", "partners:read", "consents:read"}),
-    "partner": frozenset({"events:read", "reports:write", "referrals:respond", "keys:write"}),
+    "auditor": frozenset(
+        {"audit:read", "decisions:read", "partners:read", "consents:read", "policies:read"}
+    ),
+    "partner": frozenset(
+        {"events:read", "decisions:read", "reports:write", "referrals:respond", "keys:write"}
+    ),
 }  # fmt: skip
 """What a client of each role may ask for."""
 

@@ -13,6 +13,7 @@ from homeward.common.keys import KeySet
 from homeward.common.sealing import Sealed, canonical
 from homeward.common.tx import Tx
 
+from .activation import follow
 from .domain import Partner, field_classes, notice_for
 from .judge import Judge
 from .pseudonyms import Place, Pseudonyms
@@ -67,9 +68,11 @@ async def read_page(
     """The events of a stretch of the partner's feed; Unsettled if some must be decided again first.
 
     The read is recorded in this transaction, so the caller must let it commit before a byte leaves.
-    Until then nobody can change what the page rests on: whoever withdraws a consent waits for the
-    pages that are on their way, and no page that is recorded later shows it.
+    Until then nobody can change what the page rests on: whoever withdraws a consent or activates policies
+    waits for the pages that are on their way, and no page that is recorded later shows it.
     """
+    if stretch.policy_digest not in {None, judge.policies.digest}:
+        await follow(judge, tx.db)
     rows = await pages.page(tx.db, partner, stretch, judge.policies.digest, tx.now)
     if unsettled := {row.whose for row in rows if not _rests(row, stretch)}:
         raise Unsettled(unsettled)

@@ -25,7 +25,10 @@ from .domain import ROLE_SCOPES
 from .store import clients as registry
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-MAX_ASSERTION_SECONDS = 300
+MAX_ASSERTION_SECONDS = 3600
+"""For a token: what OAuth libraries give an assertion when nobody says how long. Each is good once."""
+MAX_STATEMENT_SECONDS = 300
+"""For anything else that a client says by its key."""
 CLOCKS_APART = 300
 """Seconds by which a client's clock may differ from ours; each assertion is good once all the same."""
 
@@ -172,17 +175,22 @@ class Issuer:
     ) -> Mapping[str, Any] | None:
         """The claims of an assertion by the client for us (RFC 7523 §3: issuer or token endpoint)."""
         for audience in (self.url, f"{self.url}/oauth/token"):
-            claims = claims_by(jwk, assertion, client_id, audience, now)
+            claims = claims_by(jwk, assertion, client_id, audience, now, MAX_ASSERTION_SECONDS)
             if claims is not None and isinstance(claims.get("jti"), str) and claims["jti"]:
                 return claims
         return None
 
 
 def claims_by(
-    jwk: Mapping[str, Any], assertion: str, client_id: str, audience: str, now: int
+    jwk: Mapping[str, Any],
+    assertion: str,
+    client_id: str,
+    audience: str,
+    now: int,
+    longest: int = MAX_STATEMENT_SECONDS,
 ) -> Mapping[str, Any] | None:
-    """What a client says, signed by a key of its own, for ``audience`` and for minutes; None if it does
-    not say it so."""
+    """What a client says, signed by a key of its own, for ``audience`` and for ``longest`` seconds at most;
+    None if it does not say it so."""
     try:
         key = OKPKey.import_key(dict(jwk))
         claims = jose.verify(
@@ -190,7 +198,7 @@ def claims_by(
         )
     except (jose.TokenRefused, JoseError, ValueError, RecursionError):
         return None
-    return claims if claims["exp"] - now <= MAX_ASSERTION_SECONDS + CLOCKS_APART else None
+    return claims if claims["exp"] - now <= longest + CLOCKS_APART else None
 
 
 def _claimed_client(assertion: str) -> str | None:

@@ -65,9 +65,19 @@ class Judge:
     """What deciding needs beside the facts."""
 
     def __init__(self, policies: PolicySet, data_home: str) -> None:
+        self.packaged = policies
+        """The set that came with the release."""
         self.policies = policies
+        """The set that decides; :func:`.activation.follow` keeps it the one activated last."""
+        self.position = 0
+        """Where that stands among all that were activated."""
         self.data_home = data_home
         self._answers = Answers(policies, data_home, ())
+
+    def adopt(self, policies: PolicySet) -> None:
+        """Decide by these from now on."""
+        self.policies = policies
+        self._answers = Answers(policies, self.data_home, ())
 
     def answers(self, partners: Sequence[Partner]) -> Answers:
         """What these partners are to be told; what was worked out is kept while they stay as they are."""

@@ -2,7 +2,7 @@
 
 Feeds are not among it: what partners are given is decided afresh from the facts, and they read it from
 the beginning (their cursors are of another epoch). What must not be forgotten is what narrows: a consent
-withdrawn, an objection, a hold, a suspension.
+withdrawn, an objection, a hold, a suspension, a stricter policy.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,13 @@ from homeward.common.contracts import (
     ObjectionWithdrawn,
     PartnerAccessChanged,
     PartnerChanged,
+    PolicyActivated,
 )
 from homeward.common.jose import thumbprint
 from homeward.common.parts import Handler
 from homeward.common.tx import Tx
 
-from .store import cases, clients, facts, register
+from .store import cases, clients, facts, policy_sets, register
 from .store import partners as registry
 
 
@@ -47,6 +48,14 @@ async def on_partner_access_changed(event: PartnerAccessChanged, tx: Tx) -> None
     await clients.put_client(tx.db, event.agency, event.agency, "partner", event.dpop)
     rows = [{"kid": thumbprint(key.jwk), **key.model_dump(mode="python")} for key in event.keys]
     await clients.put_keys(tx.db, event.agency, rows)
+
+
+async def on_policy_activated(event: PolicyActivated, tx: Tx) -> None:
+    """What was activated last decides, as if it had never been forgotten."""
+    await _decide_again(tx)
+    row = event.model_dump(mode="json", include={"digest", "policies", "texts", "origin", "reason"})
+    envelope = tx.handled.envelope
+    await policy_sets.add(tx.db, row | {"activated_by": envelope.actor, "activated_at": envelope.time})
 
 
 async def on_consent_granted(event: ConsentGranted, tx: Tx) -> None:
@@ -95,7 +104,7 @@ async def _decide_again(tx: Tx, *person_ids: UUID) -> None:
     await cases.revise(tx.db, person_ids)
     if "sweep started" not in tx.scratch:
         tx.scratch["sweep started"] = True
-        await registry.start_sweep(tx.db, "database restored")
+        await registry.start_sweep(tx.db, "database restored", tx.now)
 
 
 def _kind(event: Event) -> Literal["hold", "objection"]:
@@ -105,6 +114,7 @@ def _kind(event: Event) -> Literal["hold", "objection"]:
 RESTORES: Mapping[type[Event], Handler] = {
     PartnerChanged: on_partner_changed,
     PartnerAccessChanged: on_partner_access_changed,
+    PolicyActivated: on_policy_activated,
     ConsentGranted: on_consent_granted,
     ConsentWithdrawn: on_consent_withdrawn,
     HoldPlaced: on_restricted,

@@ -31,6 +31,8 @@ class Settings(ServiceSettings):
     token_seconds: int = 300
     key_overlap_seconds: int = Field(default=604_800, ge=0)
     """How long a partner's key stays good after the partner has put another in its place."""
+    acknowledge_within_seconds: int = Field(default=86_400, ge=0)
+    """A retraction or erasure that a partner has not acknowledged for so long is overdue."""
     feed_pause_seconds: float = 30
     """How far exchange may be behind what others published before feeds pause (503): they could show
     what has been revoked meanwhile."""

@@ -8,13 +8,13 @@ decided again when it is read. But who has read it already is told by a retracti
 import asyncio
 import logging
 
-from homeward.common.contracts import PolicyActivated
 from homeward.common.db import is_transient
 from homeward.common.parts import Parts
 
-from .decide import PoliciesSuperseded, decide_persons
+from .activation import activate
+from .decide import decide_persons
 from .judge import Judge
-from .store import cases, feeds
+from .store import cases, feeds, policy_sets
 from .store import partners as registry
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,7 @@ class Sweeper:
         self._batch = batch
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until ``stop``. Ends with PoliciesSuperseded when another process has activated other
-        policies: ours are old, or, if they are to decide after all, activated again at the next start."""
+        """Sweep until ``stop``. Waits while other policies decide than this release can read."""
         activated = False
         while not stop.is_set():
             worked = False
@@ -41,8 +40,6 @@ class Sweeper:
                     await self.activate()
                     activated = True
                 worked = await self.step()
-            except PoliciesSuperseded:
-                raise
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -51,23 +48,15 @@ class Sweeper:
                 await asyncio.sleep(0.5)
 
     async def activate(self) -> None:
-        """Record our policy set if another decided before, and have everything decided by it."""
-        policies = self._judge.policies
+        """Have the set that came with this release decide, unless an operator has chosen one."""
         async with self._parts.transaction(ACTOR) as tx:
             await registry.change(tx.db)
-            before = await registry.active_policies(tx.db)
-            if before == policies.digest:
-                return
-            await registry.activate_policies(tx.db, policies.digest, policies.ids, tx.now)
-            tx.emit(PolicyActivated(digest=policies.digest, policies=policies.ids))
-            if before is not None:
-                await registry.start_sweep(tx.db, "policy")
+            newest = await policy_sets.newest(tx.db)
+            if newest is None or newest.origin == "release":
+                await activate(self._judge.packaged, "release", tx)
 
     async def step(self) -> bool:
         """Decide what expired, or the next batch of the oldest sweep; whether there was anything."""
-        async with self._parts.engine.connect() as db:
-            if await registry.policies_superseded(db, self._judge.policies.digest):
-                raise PoliciesSuperseded("another policy set is active")
         return await self._expired() or await self._next_batch()
 
     async def _expired(self) -> bool:
@@ -89,6 +78,6 @@ class Sweeper:
             await decide_persons(persons, tx, self._judge)
             done = len(persons) < self._batch
             last = persons[-1] if persons else sweep.next_person
-            await registry.advance_sweep(tx.db, sweep.sweep_id, last, done=done)
+            await registry.advance_sweep(tx.db, sweep.sweep_id, last, len(persons), done=done)
             log.info("sweep", extra={"reason": sweep.reason, "persons": len(persons), "done": done})
         return True

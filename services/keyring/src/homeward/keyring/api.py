@@ -13,6 +13,7 @@ from homeward.common import jose
 from homeward.common.auth import Actor, require
 from homeward.common.keyring_http import AUDIENCE
 from homeward.common.keys import Erased
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 
 from .domain import KekUnusable
@@ -20,7 +21,7 @@ from .keyring import LocalKeyring
 from .rotation import Rotation, RotationRefused, RotationUnderWay
 from .services import Services
 
-router = APIRouter(prefix="/v1", tags=["keyring"])
+router = APIRouter(prefix="/v1", tags=["keyring"], responses=refusals(401, 403))
 operations = APIRouter(prefix="/v1/keyring", tags=["operations"])
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:-]{1,80}$")]
 Person = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}$")]
@@ -105,7 +106,7 @@ class Rotating(BaseModel):
     destroyed_at: datetime | None
 
 
-@operations.post("/rotations")
+@operations.post("/rotations", responses=refusals(409))
 async def rotate(request: Request, actor: Annotated[Actor, require("operations")]) -> Rotating:
     """Wrap every data key by a new key-encryption key and destroy the former one, or finish doing so;
     answers when that is done. Copies of the keyring's database made before are unreadable then."""

@@ -12,6 +12,7 @@ from homeward.common.contracts import ReferralOpened
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import IdempotencyKey, answer_once
 from homeward.common.ids import new_id
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 
 from . import store
@@ -48,7 +49,7 @@ async def cases(person_id: UUID, parts: ServiceParts, actor: Caseworker) -> Case
         return Cases(cases=[await _case(db, found)] if found else [])
 
 
-@router.post("/cases/{case_id}/referrals", status_code=201, response_model=Referral)
+@router.post("/cases/{case_id}/referrals", status_code=201, response_model=Referral, responses=refusals(409))
 async def open_referral(
     case_id: UUID,
     body: Opening,

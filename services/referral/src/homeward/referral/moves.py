@@ -17,6 +17,7 @@ from homeward.common.contracts import (
 )
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import IdempotencyKey, answer_once
+from homeward.common.openapi import refusals
 from homeward.common.parts import Parts
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
@@ -25,7 +26,7 @@ from . import store
 from .domain import IllegalMove, Move, State, moved, outcome_fits
 from .forms import Completing, Referral, Rejecting
 
-router = APIRouter(prefix="/v1/referrals/{referral_id}", tags=["referral"])
+router = APIRouter(prefix="/v1/referrals/{referral_id}", tags=["referral"], responses=refusals(409))
 Receiver = Annotated[Actor, require("referrals:respond")]
 Asker = Annotated[Actor, require("referrals:write")]
 

@@ -13,6 +13,7 @@ from homeward.common.contracts import PersonRegistered, ReportUnlinked, StatusAs
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import IdempotencyKey, answer_once
 from homeward.common.ids import new_id
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
@@ -48,7 +49,7 @@ async def counts(parts: ServiceParts, actor: Reader) -> Counts:
         return Counts.model_validate((await store.counts(db))._mapping)
 
 
-@router.post("/persons/{person_id}/statuses", status_code=201, response_model=Status)
+@router.post("/persons/{person_id}/statuses", status_code=201, response_model=Status, responses=refusals(410))
 async def assert_status(
     person_id: UUID,
     body: Asserting,
@@ -80,7 +81,7 @@ async def assert_status(
         return await answer_once(tx, request, key, work)
 
 
-@router.post("/persons/{person_id}/erase", status_code=202, response_model=Erasure)
+@router.post("/persons/{person_id}/erase", status_code=202, response_model=Erasure, responses=refusals(410))
 async def erase(
     person_id: UUID,
     request: Request,
@@ -113,7 +114,7 @@ async def erase(
         return await answer_once(tx, request, key, work, status=202)
 
 
-@router.delete("/persons/{person_id}/reports/{report_id}")
+@router.delete("/persons/{person_id}/reports/{report_id}", responses=refusals(409, 410))
 async def unlink(
     person_id: UUID,
     report_id: UUID,
@@ -139,7 +140,7 @@ async def unlink(
     return Unlinking(report_id=report_id, person_id=person_id, new_person_id=new_person_id)
 
 
-@router.post("/matching-index/rebuild", tags=["operations"])
+@router.post("/matching-index/rebuild", tags=["operations"], responses=refusals(409))
 async def rebuild_index(parts: ServiceParts, actor: Annotated[Actor, require("operations")]) -> Rebuilding:
     """Make the matching index anew and swap it in; answers when that is done. For every night."""
     done = await rebuild(parts)

@@ -161,7 +161,9 @@ async def take_announced(
     found = await db.execute(
         sa.delete(announced).where(_among(announced.c.report_id, report_ids)).returning(announced)
     )
-    return {row.report_id: (row.person_id, row.basis and LinkBasis(row.basis), row.linked_at) for row in found}
+    return {
+        row.report_id: (row.person_id, row.basis and LinkBasis(row.basis), row.linked_at) for row in found
+    }
 
 
 async def reports_of(db: AsyncConnection, person_ids: Collection[UUID]) -> Sequence[Row]:

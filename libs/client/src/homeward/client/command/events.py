@@ -69,6 +69,16 @@ def follow_feed(
 
 
 @commands.command()
+def stats(credentials: As = None, as_json: AsJson = False) -> None:
+    """How far you have got with your feed."""
+    with session(credentials) as platform:
+        found = platform.get("/v1/events/stats")
+    if as_json:
+        return print_json(found)
+    return print_rows(("what", "how much"), list(found.items()), none="Nothing is known.")
+
+
+@commands.command()
 def ack(
     sequence: Annotated[int, typer.Argument(help="The last sequence you have handled.", min=1)],
     credentials: As = None,

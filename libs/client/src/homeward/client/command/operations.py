@@ -34,22 +34,28 @@ def counts(credentials: As = None, as_json: AsJson = False) -> None:
 
 
 def explain(
-    event: Annotated[str, typer.Argument(help="The event's id.")],
-    agency: Annotated[str, typer.Option(help="The partner's id.")],
+    event: Annotated[str, typer.Argument(help="The event's id, or that of a release of it.")],
+    agency: Annotated[str | None, typer.Option(help="The partner's id; default: your own.")] = None,
     credentials: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why a partner sees what it sees of an event."""
+    """Why a partner sees what it sees of an event; partners ask about their own, by the id they got."""
     with session(credentials) as platform:
         answer = platform.get(f"/v1/decisions/{event}", agency=agency)
     if as_json:
         return print_json(answer)
     if not answer["releases"]:
-        say(f"{agency} sees nothing of it: no policy permits its envelope.")
+        say(f"{answer['agency']} sees nothing of it: no policy permits its envelope.")
     for release in answer["releases"]:
         say(f"{release['kind']} {release['sequence']} ({release['state']})")
         say(f"  sees      {', '.join(release['classes']) or 'nothing'}")
         say(f"  withheld  {', '.join(release['withheld']) or 'nothing'}")
+    if answer["classes"]:
+        say(f"now, by the policies {answer['policy_digest']}:")
+    for one in answer["classes"]:
+        why = ", ".join(one["policies"])
+        allowed = "allowed" if one["allowed"] else "withheld"
+        say(f"  {allowed:<9} {one['field_class']}{f': {why}' if why else ''}")
     for policy, reason in answer["policy_reasons"].items():
         say(f"  {policy}: {reason}")
     return None

@@ -55,16 +55,16 @@ def add(
 
 @commands.command("list")
 def list_partners(credentials: As = None, as_json: AsJson = False) -> None:
-    """All partners and how far their feeds have got."""
+    """All partners, how far their feeds have got, and what they should have confirmed to be deleted."""
     with session(credentials) as platform:
         partners = platform.get("/v1/partners")["partners"]
     if as_json:
         return print_json(partners)
     return print_rows(
-        ("partner", "kind", "country", "state", "events", "read", "acknowledged"),
+        ("partner", "kind", "country", "state", "events", "read", "acknowledged", "retractions overdue"),
         [
             (p["agency"], p["kind"], p["country"], "suspended" if p["suspended"] else "active",
-             p["last_seq"], p["read_seq"], p["acked_seq"])
+             p["last_seq"], p["read_seq"], p["acked_seq"], p["retractions_overdue"])
             for p in partners
         ],
         none="No partner is registered.",

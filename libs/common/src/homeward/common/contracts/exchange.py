@@ -82,6 +82,12 @@ class PolicyActivated(_ExchangeEvent):
 
     digest: Annotated[str, FieldClass.ENVELOPE]
     policies: Annotated[tuple[str, ...], FieldClass.ENVELOPE]
+    """Their ids."""
+    origin: Annotated[Literal["release", "operator"], FieldClass.ENVELOPE] = "release"
+    """Whether it came with a release, or an operator activated it."""
+    reason: Annotated[str | None, FieldClass.PROTECTION] = None
+    texts: Annotated[dict[str, str] | None, FieldClass.ENVELOPE] = None
+    """By file name."""
 
 
 class _PersonEvent(_ExchangeEvent):

@@ -38,7 +38,7 @@ async def verifier_key(parts: ServiceParts) -> Response:
 @router.get(
     "/tile/{path:path}",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}, 404: {"description": "Not in the tree"}},
+    responses={200: {"content": {"application/octet-stream": {}}}},
 )
 async def tile(path: str, parts: ServiceParts) -> Response:
     """A tile ``<L>/<N>[.p/<W>]`` of hashes, or an entry bundle ``entries/<N>[.p/<W>]``.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.http import ServiceParts
+from homeward.common.openapi import refusals
 from homeward.common.parts import Parts
 from homeward.common.problems import Problem
 from homeward.tlog.merkle import Node, consistency_proof, inclusion_proof, leaf_hash
@@ -19,7 +20,7 @@ from ..store import log as stored
 from ..store import records
 from .log import newest, not_found
 
-router = APIRouter(prefix="/log/proof", tags=["log"])
+router = APIRouter(prefix="/log/proof", tags=["log"], responses=refusals(404))
 
 Position = Annotated[int | None, Query(ge=0, lt=2**63)]
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, own_keys, partners, register, stream
+from . import decisions, events, oauth, own_keys, partners, policies, register, stream
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -12,4 +12,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     events.router,
     stream.router,
     decisions.router,
+    policies.router,
 )

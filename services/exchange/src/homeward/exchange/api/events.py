@@ -50,6 +50,21 @@ class Acknowledged(BaseModel):
     sequence: int
 
 
+class Stats(BaseModel):
+    """How far a partner has got with its feed.
+
+    ``lag_events`` are not read yet, the first of them for ``lag_seconds``. Retractions and erasures wait to
+    be acknowledged.
+    """
+
+    last_sequence: int
+    read_sequence: int
+    acknowledged_sequence: int
+    lag_events: int
+    lag_seconds: float
+    retractions_unacknowledged: int
+
+
 Cursor = Annotated[str | None, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -130,7 +145,33 @@ def revoked() -> Problem:
     )
 
 
-@router.post("/ack")
+@router.get("/stats")
+async def stats(parts: ServiceParts, actor: Reader) -> Stats:
+    """How far the partner has got with its feed: counted over what it may read, so that nothing else can be
+    told from it."""
+    async with parts.transaction(actor.name) as tx:
+        partner = active(await registry.partner(tx.db, actor.organisation), tx)
+        found = await _stats(partner.agency, tx) if partner else None
+    if found is None:
+        raise suspended()
+    return found
+
+
+async def _stats(agency: str, tx: Tx) -> Stats:
+    reached = await feeds.reached(tx.db, agency)
+    oldest = await feeds.oldest_unread_at(tx.db, agency)
+    waiting = (await feeds.unacknowledged(tx.db, tx.now, agency)).get(agency, feeds.Unacknowledged())
+    return Stats(
+        last_sequence=reached.last_seq,
+        read_sequence=reached.read_seq,
+        acknowledged_sequence=reached.acked_seq,
+        lag_events=reached.last_seq - reached.read_seq,
+        lag_seconds=max(0.0, (tx.now - oldest).total_seconds()) if oldest else 0,
+        retractions_unacknowledged=waiting.number,
+    )
+
+
+@router.post("/ack", responses=refusals(409))
 async def acknowledge(body: Acknowledgement, parts: ServiceParts, actor: Reader) -> Acknowledged:
     """Confirm having handled the feed up to a sequence; it never goes back."""
     async with parts.transaction(actor.name) as tx:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from homeward.common.auth import Actor, require
 from homeward.common.http import ServiceParts
+from homeward.common.openapi import refusals
 from homeward.common.parts import Parts
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
@@ -52,7 +53,7 @@ async def own_keys(parts: ServiceParts, actor: Partner) -> Keys:
         return Keys(keys=keys_of(await clients.keys(db, actor.client_id)))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=refusals(409))
 async def add_key(body: NextKey, parts: ServiceParts, actor: Partner, settings: TheSettings) -> Keys:
     """Put a new key in place of the old one, which stays good for an overlap. The same request again
     changes nothing."""
@@ -65,7 +66,7 @@ async def add_key(body: NextKey, parts: ServiceParts, actor: Partner, settings: 
         return Keys(keys=keys_of(await clients.keys(tx.db, actor.client_id)))
 
 
-@router.post("/{kid}/revoke")
+@router.post("/{kid}/revoke", responses=refusals(409))
 async def revoke_key(kid: Kid, parts: ServiceParts, actor: Partner) -> Keys:
     """Have a key, and every token that was got by it, be refused from now on, by exchange at once and
     everywhere within seconds."""

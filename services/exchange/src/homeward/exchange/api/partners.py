@@ -1,6 +1,6 @@
 """The registry of partners: an operator adds one with its public key."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -13,13 +13,14 @@ from homeward.common.contracts.base import AgencyId, Country
 from homeward.common.contracts.intake import Purpose
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import IdempotencyKey, answer_once
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
 from .. import access
-from ..store import clients
+from ..store import clients, feeds
 from ..store import partners as registry
-from .own import Body, Keys, Kid, Name, keys_of, public_key
+from .own import Body, Keys, Kid, Name, TheSettings, keys_of, public_key
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
@@ -80,13 +81,22 @@ class Partner(BaseModel):
     dpop: Dpop
 
 
+class Followed(Partner):
+    """A partner, and the retractions and erasures that it is yet to acknowledge."""
+
+    retractions_unacknowledged: int
+    retractions_overdue: int
+    """Those that wait for longer than they may."""
+    oldest_unacknowledged_at: datetime | None
+
+
 class Partners(BaseModel):
     """All partners."""
 
-    partners: list[Partner]
+    partners: list[Followed]
 
 
-@router.post("", status_code=201, response_model=Partner)
+@router.post("", status_code=201, response_model=Partner, responses=refusals(409))
 async def add(
     body: NewPartner, request: Request, parts: ServiceParts, actor: Writer, key: IdempotencyKey = None
 ) -> Response:
@@ -108,7 +118,7 @@ async def add(
             ):
                 raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
             await clients.put_key(tx.db, body.agency, kid, jwk, tx.now)
-            await registry.start_sweep(tx.db, "partner registered")
+            await registry.start_sweep(tx.db, "partner registered", tx.now)
             shown = await _changed(body.agency, "registered", tx)
             await access.tell(body.agency, "registered", tx)
             return shown
@@ -117,11 +127,28 @@ async def add(
 
 
 @router.get("")
-async def all_partners(parts: ServiceParts, actor: Reader) -> Partners:
-    """All partners."""
+async def all_partners(parts: ServiceParts, actor: Reader, settings: TheSettings) -> Partners:
+    """All partners, how far their feeds have got, and who is yet to confirm what was taken back."""
+    bound = timedelta(seconds=settings.acknowledge_within_seconds)
     async with parts.engine.connect() as db:
         rows = await registry.all_partners(db)
-    return Partners(partners=[Partner.model_validate(dict(row._mapping)) for row in rows])
+        waiting = await feeds.unacknowledged(db, parts.clock() - bound)
+    return Partners(
+        partners=[_followed(row, waiting.get(row.agency, feeds.Unacknowledged())) for row in rows]
+    )
+
+
+def _followed(row: Any, waiting: feeds.Unacknowledged) -> Followed:
+    return Followed(
+        **_partner(row).model_dump(),
+        retractions_unacknowledged=waiting.number,
+        retractions_overdue=waiting.overdue,
+        oldest_unacknowledged_at=waiting.oldest_at,
+    )
+
+
+def _partner(row: Any) -> Partner:
+    return Partner.model_validate(dict(row._mapping))
 
 
 @router.get("/{agency}")
@@ -143,7 +170,7 @@ async def resume(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partne
     return await _suspend(agency, parts, actor, suspended=False)
 
 
-@router.post("/{agency}/rotate-key")
+@router.post("/{agency}/rotate-key", responses=refusals(409))
 async def rotate_key(agency: AgencyId, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
     """Replace the partner's keys by this one; the old ones get no more tokens, and those that they got are
     refused."""
@@ -190,7 +217,7 @@ async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended:
         if changed is None:
             return await _shown(agency, tx)
         if not suspended:
-            await registry.start_sweep(tx.db, "partner resumed")
+            await registry.start_sweep(tx.db, "partner resumed", tx.now)
         return await _changed(agency, "suspended" if suspended else "resumed", tx)
 
 
@@ -214,4 +241,4 @@ async def _shown(agency: str, tx: Tx) -> Partner:
     row = await registry.partner(tx.db, agency)
     if row is None:
         raise Problem(404, "not-found", "There is no such partner.")
-    return Partner.model_validate(dict(row._mapping))
+    return _partner(row)

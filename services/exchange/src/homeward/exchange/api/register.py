@@ -26,6 +26,7 @@ from homeward.common.contracts.intake import GivenBy, Purpose
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import IdempotencyKey, answer_once
 from homeward.common.ids import new_id
+from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
@@ -34,7 +35,7 @@ from ..judge import Judge
 from ..store import cases, register
 from .own import Body, TheJudge
 
-router = APIRouter(prefix="/v1", tags=["consents"])
+router = APIRouter(prefix="/v1", tags=["consents"], responses=refusals(404))
 Reader = Annotated[Actor, require("consents:read")]
 Writer = Annotated[Actor, require("consents:write")]
 
@@ -108,7 +109,7 @@ async def list_consents(person_id: UUID, parts: ServiceParts, actor: Reader) -> 
         return _consents(person_id, await register.consents_of(tx.db, person_id))
 
 
-@router.post("/consents", status_code=201, response_model=Consent)
+@router.post("/consents", status_code=201, response_model=Consent, responses=refusals(410))
 async def grant(
     body: NewConsent, request: Request, parts: ServiceParts, actor: Writer, judge: TheJudge,
     key: IdempotencyKey = None,

@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import cedarpy
 
 from homeward.common.contracts import FieldClass
 from homeward.common.sealing import canonical
 
+from .bounds import excess
 from .question import Asking, Principal, Question, Resource, Verdict
 
 __all__ = ["ERROR", "Asking", "PoliciesRefused", "PolicySet", "Principal", "Question", "Resource", "Verdict"]
@@ -34,15 +35,26 @@ class PolicySet:
     """Parsed policies. Asking is pure, and remembered by exactly what is asked."""
 
     def __init__(self, texts: Mapping[str, str], schema: str) -> None:
+        self.texts = dict(texts)
+        """By file name."""
         joined = "\n".join(texts[name] for name in sorted(texts))
+        if too_much := excess(joined):
+            raise PoliciesRefused(too_much)
         self._schema = _parsed_schema(schema)
         checked = cedarpy.validate_policies(joined, schema)
         if not checked.validation_passed:
             raise PoliciesRefused(str(checked.errors[0]))
-        reasons = _reasons(joined)
-        self.ids = tuple(sorted(reasons))
-        self.reasons = {**reasons, ERROR: _ERROR_REASON}
+        self._written = _written(joined)
+        self.ids = tuple(sorted(self._written))
+        self.effects = {name: policy.effect for name, policy in self._written.items()}
+        """Policy id → whether it permits or forbids."""
+        self.reasons = {name: policy.reason for name, policy in self._written.items()} | {
+            ERROR: _ERROR_REASON
+        }
         """Policy id → why it is there, in words."""
+        self.told_partners = frozenset(name for name, policy in self._written.items() if policy.tell)
+        """Ids of policies with ``@tell("partner")``: they speak of the recipient alone, so it may know that
+        one of them withholds something."""
         self._policies = cedarpy.PolicySet.from_str(joined)
         self.digest = hashlib.sha256(canonical({"schema": schema, **texts})).hexdigest()
         """Names this set in every decision."""
@@ -51,9 +63,21 @@ class PolicySet:
     @classmethod
     def packaged(cls) -> "PolicySet":
         """The set that comes with the service."""
-        folder = files(__package__)
-        texts = {p.name: p.read_text() for p in folder.iterdir() if p.name.endswith(".cedar")}
-        return cls(texts, (folder / "schema.cedarschema").read_text())
+        packaged = files(__package__)
+        return cls.of({p.name: p.read_text() for p in packaged.iterdir() if p.name.endswith(".cedar")})
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str]) -> "PolicySet":
+        """These texts, by file name, about what this release may be asked. PoliciesRefused."""
+        return cls(texts, (files(__package__) / "schema.cedarschema").read_text())
+
+    def differing(self, other: "PolicySet") -> list[str]:
+        """The ids of policies that both have, and that do not say the same in both."""
+        return [
+            name
+            for name in self.ids
+            if name in other._written and self._written[name] != other._written[name]
+        ]
 
     def decide(self, question: Question) -> tuple[Verdict, str]:
         """The verdict, and the digest of the question's snapshot."""
@@ -127,21 +151,33 @@ def _parsed_schema(text: str) -> Any:
         raise PoliciesRefused(f"schema: {error}") from None
 
 
-def _reasons(text: str) -> dict[str, str]:
+class _Written(NamedTuple):
+    """A policy as Cedar reads it."""
+
+    effect: Literal["permit", "forbid"]
+    reason: str
+    tell: bool
+    rule: str
+
+
+def _written(text: str) -> dict[str, _Written]:
+    """Policies by ``@id``; PoliciesRefused for one without, and for what is no policy."""
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
         policies, templates = parsed["staticPolicies"], parsed.get("templates")
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         raise PoliciesRefused(f"policies cannot be parsed: {type(error).__name__}") from None
     if templates:
         raise PoliciesRefused("a template decides nothing by itself; write a policy")
-    reasons: dict[str, str] = {}
+    written: dict[str, _Written] = {}
     for policy in policies.values():
         annotations = policy.get("annotations", {})
         name, reason = annotations.get("id"), annotations.get("reason")
         if not name or not reason:
             raise PoliciesRefused(f"every policy needs @id and @reason; {name or 'one'} lacks them")
-        if name in reasons:
+        if name in written:
             raise PoliciesRefused(f"two policies have the @id {name}")
-        reasons[name] = reason
-    return reasons
+        written[name] = _Written(
+            policy["effect"], reason, annotations.get("tell") == "partner", json.dumps(policy, sort_keys=True)
+        )
+    return written

@@ -206,6 +206,49 @@ async def acknowledge(db: AsyncConnection, agency: str, seq: int) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Unacknowledged:
+    """Retractions and erasures that a partner has not acknowledged."""
+
+    number: int = 0
+    overdue: int = 0
+    oldest_at: datetime | None = None
+
+
+async def unacknowledged(
+    db: AsyncConnection, overdue_before: datetime, agency: str | None = None
+) -> dict[str, Unacknowledged]:
+    """By agency, where there are any; those from ``overdue_before`` are overdue."""
+    query: sa.Select[Any] = (
+        sa.select(
+            feed.c.agency,
+            sa.func.count(),
+            sa.func.count().filter(feed.c.at < overdue_before),
+            sa.func.min(feed.c.at),
+        )
+        .select_from(partners.join(feed, feed.c.agency == partners.c.agency))
+        .where(feed.c.kind != RELEASE, feed.c.seq > partners.c.acked_seq)
+        .group_by(feed.c.agency)
+    )
+    found = await db.execute(query if agency is None else query.where(feed.c.agency == agency))
+    return {row[0]: Unacknowledged(*row[1:]) for row in found}
+
+
+async def oldest_unread_at(db: AsyncConnection, agency: str) -> datetime | None:
+    """Since when the first event that a partner has not read is in its feed."""
+    query = sa.select(feed.c.at).select_from(partners.join(feed, feed.c.agency == partners.c.agency))
+    unread = query.where(partners.c.agency == agency, feed.c.seq == partners.c.read_seq + 1)
+    at: datetime | None = (await db.execute(unread)).scalar()
+    return at
+
+
+async def event_of_release(db: AsyncConnection, agency: str, release_id: UUID) -> UUID | None:
+    """The event of which a release to this agency has this id."""
+    query = sa.select(feed.c.event_id).where(feed.c.agency == agency, feed.c.release_id == release_id)
+    event_id: UUID | None = (await db.execute(query.where(feed.c.kind == RELEASE))).scalar()
+    return event_id
+
+
 async def releases_of_event(db: AsyncConnection, event_id: UUID, agency: str) -> Sequence[sa.Row[Any]]:
     """All generations of an event's release to an agency."""
     found = await db.execute(

@@ -34,6 +34,8 @@ class Stretch:
     """All that others had published by then is taken into account; None if nobody has begun to watch."""
     epoch: int
     """Which feed it is, since after a restore it is another one, of which no cursor of before is a place."""
+    policy_digest: str | None
+    """The policies that decide; None if none were activated yet."""
 
 
 _HOLD = sa.text("""
@@ -47,6 +49,7 @@ _HOLD = sa.text("""
     )
     SELECT (SELECT caught_up_at FROM progress) AS caught_up_at,
            coalesce((SELECT epoch FROM relay_state), 1) AS epoch,
+           (SELECT digest FROM policy_sets ORDER BY position DESC LIMIT 1) AS policy_digest,
            coalesce((SELECT max(seq) FROM stretch), CAST(:after AS bigint)) AS last,
            ARRAY(SELECT person_id FROM held) AS held, p.*
     FROM partners p WHERE p.agency = :agency
@@ -59,7 +62,8 @@ async def hold(db: AsyncConnection, agency: str, after: int, limit: int) -> Stre
     row = (await db.execute(_HOLD, {"agency": agency, "after": after, "limit": limit})).first()
     if row is None:
         return None
-    return Stretch(after, limit, row.last, frozenset(row.held), row, row.caught_up_at, row.epoch)
+    held = frozenset(row.held)
+    return Stretch(after, limit, row.last, held, row, row.caught_up_at, row.epoch, row.policy_digest)
 
 
 _BEFORE = sa.text("""

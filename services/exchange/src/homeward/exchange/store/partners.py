@@ -1,4 +1,4 @@
-"""The registry of partners, and which policies decide."""
+"""The registry of partners, and what has to be decided again for them in the background."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain import Partner
-from .tables import clients, partners, policy_sets, progress, sweeps
+from .tables import clients, partners, persons, progress, sweeps
 
 
 def partner_of(row: sa.Row[Any]) -> Partner:
@@ -83,28 +83,15 @@ async def set_suspended(db: AsyncConnection, agency: str, suspended: bool) -> sa
     return row
 
 
-async def active_policies(db: AsyncConnection) -> str | None:
-    """The digest of the policy set activated last."""
-    query = sa.select(policy_sets.c.digest).order_by(policy_sets.c.position.desc()).limit(1)
-    return (await db.execute(query)).scalar()
+async def revise_all(db: AsyncConnection) -> None:
+    """Mark that what partners may see rests on something else. Pages that were marked as read are waited
+    for, and no page that was begun before can be."""
+    await db.execute(sa.update(partners).values(revision=partners.c.revision + 1))
 
 
-async def policies_superseded(db: AsyncConnection, digest: str) -> bool:
-    """Whether this set was active and another one is now."""
-    newest = sa.select(policy_sets.c.digest).order_by(policy_sets.c.position.desc()).limit(1)
-    ours = sa.exists().where(policy_sets.c.digest == digest)
-    query = sa.select(sa.and_(ours, newest.scalar_subquery() != digest))
-    return bool((await db.execute(query)).scalar())
-
-
-async def activate_policies(db: AsyncConnection, digest: str, policies: Sequence[str], now: datetime) -> None:
-    """Record that this set decides from now on."""
-    await db.execute(sa.insert(policy_sets).values(digest=digest, policies=list(policies), activated_at=now))
-
-
-async def start_sweep(db: AsyncConnection, reason: str) -> None:
+async def start_sweep(db: AsyncConnection, reason: str, now: datetime) -> None:
     """Have everything decided again in the background."""
-    await db.execute(sa.insert(sweeps).values(reason=reason))
+    await db.execute(sa.insert(sweeps).values(reason=reason, started_at=now))
 
 
 async def next_sweep(db: AsyncConnection) -> sa.Row[Any] | None:
@@ -113,11 +100,26 @@ async def next_sweep(db: AsyncConnection) -> sa.Row[Any] | None:
     return (await db.execute(query.with_for_update(skip_locked=True))).first()
 
 
-async def advance_sweep(db: AsyncConnection, sweep_id: int, next_person: Any, *, done: bool) -> None:
-    """How far a sweep has got."""
-    await db.execute(
-        sa.update(sweeps).where(sweeps.c.sweep_id == sweep_id).values(next_person=next_person, done=done)
-    )
+async def advance_sweep(
+    db: AsyncConnection, sweep_id: int, next_person: Any, decided: int, *, done: bool
+) -> None:
+    """How far a sweep has got: ``decided`` persons more."""
+    reached = {"next_person": next_person, "decided": sweeps.c.decided + decided, "done": done}
+    await db.execute(sa.update(sweeps).where(sweeps.c.sweep_id == sweep_id).values(reached))
+
+
+async def number_of_persons(db: AsyncConnection) -> int:
+    """How many persons there are."""
+    return (await db.execute(sa.select(sa.func.count()).select_from(persons))).scalar_one()
+
+
+async def sweeps_under_way(db: AsyncConnection) -> Sequence[sa.Row[Any]]:
+    """Those that are not done, the oldest first, beside the number of persons there are."""
+    everybody = sa.select(sa.func.count()).select_from(persons).scalar_subquery().label("persons")
+    columns = (sweeps.c.reason, sweeps.c.started_at, sweeps.c.decided, everybody)
+    query: sa.Select[Any] = sa.select(*columns).order_by(sweeps.c.sweep_id)
+    found: Sequence[sa.Row[Any]] = (await db.execute(query.where(~sweeps.c.done))).all()
+    return found
 
 
 async def note_caught_up(db: AsyncConnection, at: datetime) -> None:

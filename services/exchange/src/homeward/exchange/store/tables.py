@@ -177,6 +177,8 @@ feed = sa.Table(
     instant("at"),
     sa.Index("feed_events", "event_id", "agency", "generation"),
     sa.Index("feed_persons", "person_id"),
+    sa.Index("feed_to_acknowledge", "agency", "seq", postgresql_where=sa.text("kind <> 'release'")),
+    sa.Index("feed_releases", "release_id", postgresql_where=sa.text("kind = 'release'")),
     sa.Index("feed_expiries", "valid_until", postgresql_where=sa.text("state = 'live'")),
 )
 """What each agency gets, in its own dense order: releases, retractions, erasures."""
@@ -192,8 +194,14 @@ policy_sets = sa.Table(
     Column("position", BigInteger, sa.Identity(), primary_key=True),
     Column("digest", Text, nullable=False),
     Column("policies", Texts(), nullable=False),
+    Column("texts", JSONB),
+    Column("origin", Text, nullable=False, server_default="release"),
+    Column("reason", Text),
+    Column("activated_by", Text),
     instant("activated_at"),
 )
+"""The sets that were activated, with their texts; the last one decides. ``origin``: it came with a
+``release``, or an ``operator`` activated it, for ``reason``."""
 
 sweeps = sa.Table(
     "sweeps",
@@ -202,8 +210,10 @@ sweeps = sa.Table(
     Column("reason", Text, nullable=False),
     Column("next_person", Uuid),
     Column("done", Boolean, nullable=False, server_default=sa.false()),
+    Column("decided", BigInteger, nullable=False, server_default="0"),
+    instant("started_at", nullable=True),
 )
-"""Everything is to be decided again, in the background, in batches of persons."""
+"""Everything is to be decided again, in the background, in batches of persons; ``decided``: how many are."""
 
 progress = sa.Table("progress", metadata, Column("one", Integer, primary_key=True), instant("caught_up_at"))
 """One row: all that others had published by then is taken into account here."""
