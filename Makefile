@@ -6,7 +6,7 @@ PARTS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml
 READY := $(VENV)/.ready
 SOURCES := libs services tests bench conftest.py
 
-.PHONY: demo run test test-mutants check format bench lock clean
+.PHONY: demo run test test-mutants test-keycloak check format bench lock clean
 
 demo: $(READY)  ## the main job on the synthetic sample list; ends by itself
 	@rm -rf build/demo && mkdir -p build/demo
@@ -21,6 +21,9 @@ test: $(READY)  ## all tests, on real PostgreSQL and Apache Kafka
 
 test-mutants: $(READY)  ## whether the tests notice a broken runtime; a quarter of an hour
 	$(BIN)/python tests/mutants.py
+
+test-keycloak: $(READY)  ## a partner whose own Keycloak vouches for it; fetches 150 MB by Maven
+	$(BIN)/pytest -q libs/onebox/tests/check_keycloak.py
 
 check: $(READY)  ## format, lint, types, walls, contract and interface snapshots
 	$(BIN)/ruff format --check $(SOURCES)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path

@@ -3,7 +3,7 @@
 import json
 import warnings
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ def verify(
     audience: str,
     issuer: str | None = None,
     leeway: int = LEEWAY,
+    algorithms: Sequence[str] = ALGORITHMS,
 ) -> dict[str, Any]:
     """The claims of a token that holds at ``now`` (Unix seconds), give or take ``leeway``; TokenRefused
     says why not."""
@@ -83,7 +84,7 @@ def verify(
     if issuer is not None:
         wanted["iss"] = {"essential": True, "value": issuer}
     try:
-        decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
+        decoded = jwt.decode(token, keys, algorithms=list(algorithms))
         jwt.JWTClaimsRegistry(now=now, leeway=leeway, **wanted).validate(decoded.claims)
     except (JoseError, ValueError) as error:
         raise TokenRefused(getattr(error, "error", type(error).__name__)) from None
@@ -95,6 +96,6 @@ def unverified_claims(token: str) -> dict[str, Any]:
     try:
         payload = token.split(".")[1]
         claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

@@ -57,6 +57,14 @@ async def tell(agency: str, change: Change, tx: Tx) -> None:
     tx.emit(PartnerAccessChanged(agency=agency, change=change, dpop=dpop, keys=keys))
 
 
+async def must_be_free(kid: str, credential: Mapping[str, Any], agency: str, tx: Tx) -> None:
+    """Whoever another issuer vouches for is one partner: Problem 409 if it is another. A key may be of
+    several: each says in its assertion who it is."""
+    holder = await clients.holder_of(tx.db, kid, tx.now) if "iss" in credential else None
+    if holder not in {None, agency}:
+        raise Problem(409, "vouched-for-another", "This client of that issuer is another partner already.")
+
+
 def _must_be_new(kid: str, known: Mapping[str, Any]) -> None:
     if kid in known:
         detail = "This key was revoked or has ended, and is not taken again. Make a new one."

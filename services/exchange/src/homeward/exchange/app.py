@@ -18,6 +18,7 @@ from . import api
 from .bell import Bell
 from .consumers import CONSUMERS, finishing, prepare
 from .domain import ROLE_SCOPES
+from .federation import Federation
 from .freshness import Watch
 from .issuer import Issuer
 from .issuer_keys import read_issuer_keys
@@ -57,6 +58,7 @@ def create_service(
     parts = build_parts("exchange", settings, revoked=registry.REVOKED, **outside)
     parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
     parts.own.update(bell=Bell(parts.engine), streams=asyncio.Semaphore(settings.max_streams))
+    parts.own["federation"] = Federation.read(settings.issuers_file)
     return Service(
         parts,
         routers=api.ROUTERS,

@@ -22,6 +22,7 @@ from homeward.common.keys import expand
 from homeward.common.tx import Tx
 
 from .domain import ROLE_SCOPES
+from .federation import client_there, kid_of
 from .store import clients as registry
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -59,6 +60,11 @@ class Issuer:
     """The first signs; the others are published as well, while the key is being changed."""
     token_seconds: int = 300
 
+    @property
+    def audiences(self) -> tuple[str, str]:
+        """For whom an assertion may be (RFC 7523 §3)."""
+        return self.url, f"{self.url}/oauth/token"
+
     def metadata(self) -> dict[str, Any]:
         """RFC 8414."""
         return {
@@ -95,14 +101,20 @@ class Issuer:
         return [expand(urlsafe_b64decode(f"{d}=="), "dpop nonce") for d in private]
 
     async def grant(
-        self, assertion: str, scope: str | None, proofs: Sequence[str], tx: Tx
+        self,
+        assertion: str,
+        scope: str | None,
+        proofs: Sequence[str],
+        tx: Tx,
+        vouched: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | Denied:
         """The token answer for a client that proves itself, the token being bound to the key of its DPoP
-        proof, if it sends one. Assertion and proof are used up either way."""
+        proof, if it sends one. Assertion and proof are used up either way. ``vouched`` are the claims of an
+        assertion by another issuer (:class:`.Federation`)."""
         proof = self._proof(proofs, tx.now.timestamp())
         if isinstance(proof, Denied):
             return proof
-        authenticated = await self._authenticate(assertion, tx)
+        authenticated = await self._authenticate(assertion, vouched, tx)
         if isinstance(authenticated, Denied):
             return authenticated
         client, key = authenticated
@@ -147,18 +159,14 @@ class Issuer:
         except dpop.ProofRefused as error:
             return Denied("invalid_dpop_proof", 400, f"The DPoP proof was refused: {error}.")
 
-    async def _authenticate(self, assertion: str, tx: Tx) -> tuple[Any, str] | Denied:
-        """The client, and the thumbprint of the key by which it proved itself."""
-        client_id = _claimed_client(assertion)
-        client = await registry.client(tx.db, client_id) if client_id else None
-        if client is None:
+    async def _authenticate(
+        self, assertion: str, vouched: Mapping[str, Any] | None, tx: Tx
+    ) -> tuple[Any, str] | Denied:
+        """The client, and what names the credential by which it proved itself."""
+        found = await (self._vouched_for(vouched, tx) if vouched else self._proven(assertion, tx))
+        if found is None:
             return _REFUSED
-        for key in await registry.good_keys(tx.db, client.client_id, tx.now):
-            claims = self._verified(assertion, client.client_id, key.jwk, int(tx.now.timestamp()))
-            if claims is not None:
-                break
-        else:
-            return _REFUSED
+        client, kid, claims = found
         # The jti is anybody's text: kept as a hash, it has a length and an alphabet.
         used = f"{client.client_id} {claims['jti']}".encode(errors="surrogatepass")
         jti = hashlib.sha256(used).hexdigest()
@@ -168,13 +176,34 @@ class Issuer:
         if client.suspended:
             tx.emit(ReadDenied(agency=client.organisation, problem="partner-suspended"))
             return _SUSPENDED
-        return client, key.kid
+        return client, kid
+
+    async def _proven(self, assertion: str, tx: Tx) -> tuple[Any, str, Mapping[str, Any]] | None:
+        client_id = _claimed_client(assertion)
+        client = await registry.client(tx.db, client_id) if client_id else None
+        if client is None:
+            return None
+        for key in await registry.good_keys(tx.db, client.client_id, tx.now):
+            claims = self._verified(assertion, client.client_id, key.jwk, int(tx.now.timestamp()))
+            if claims is not None:
+                return client, key.kid, claims
+        return None
+
+    async def _vouched_for(
+        self, claims: Mapping[str, Any], tx: Tx
+    ) -> tuple[Any, str, Mapping[str, Any]] | None:
+        kid = kid_of({"iss": claims["iss"], "client_id": client_there(claims)})
+        client_id = await registry.holder_of(tx.db, kid, tx.now)
+        client = await registry.client(tx.db, client_id) if client_id else None
+        soon = claims["exp"] - tx.now.timestamp() <= MAX_ASSERTION_SECONDS + CLOCKS_APART
+        told = isinstance(claims.get("jti"), str) and claims["jti"]
+        return (client, kid, claims) if client is not None and soon and told else None
 
     def _verified(
         self, assertion: str, client_id: str, jwk: Mapping[str, Any], now: int
     ) -> Mapping[str, Any] | None:
-        """The claims of an assertion by the client for us (RFC 7523 §3: issuer or token endpoint)."""
-        for audience in (self.url, f"{self.url}/oauth/token"):
+        """The claims of an assertion by the client for us."""
+        for audience in self.audiences:
             claims = claims_by(jwk, assertion, client_id, audience, now, MAX_ASSERTION_SECONDS)
             if claims is not None and isinstance(claims.get("jti"), str) and claims["jti"]:
                 return claims
@@ -203,10 +232,7 @@ def claims_by(
 
 def _claimed_client(assertion: str) -> str | None:
     """Whom an assertion claims to be from; nothing is believed of it yet."""
-    try:
-        client_id = jose.unverified_claims(assertion).get("sub")
-    except RecursionError:
-        return None
+    client_id = jose.unverified_claims(assertion).get("sub")
     return client_id if isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id) else None
 
 

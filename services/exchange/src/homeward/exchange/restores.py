@@ -21,10 +21,10 @@ from homeward.common.contracts import (
     PartnerChanged,
     PolicyActivated,
 )
-from homeward.common.jose import thumbprint
 from homeward.common.parts import Handler
 from homeward.common.tx import Tx
 
+from .federation import kid_of
 from .store import cases, clients, facts, policy_sets, register
 from .store import partners as registry
 
@@ -40,13 +40,13 @@ async def on_partner_changed(event: PartnerChanged, tx: Tx) -> None:
     await clients.put_client(tx.db, event.agency, event.agency, "partner")
     jwk = event.profile.public_jwk
     if jwk and event.change in {"registered", "key-rotated"}:
-        await clients.put_key(tx.db, event.agency, thumbprint(jwk), jwk, tx.handled.envelope.time)
+        await clients.put_key(tx.db, event.agency, kid_of(jwk), jwk, tx.handled.envelope.time)
 
 
 async def on_partner_access_changed(event: PartnerAccessChanged, tx: Tx) -> None:
     """The partner asks for tokens by the keys it had, and by none that was revoked."""
     await clients.put_client(tx.db, event.agency, event.agency, "partner", event.dpop)
-    rows = [{"kid": thumbprint(key.jwk), **key.model_dump(mode="python")} for key in event.keys]
+    rows = [{"kid": kid_of(key.jwk), **key.model_dump(mode="python")} for key in event.keys]
     await clients.put_keys(tx.db, event.agency, rows)
 
 

@@ -19,6 +19,8 @@ class Settings(ServiceSettings):
     """Clients of the operator's own staff: JSON of
     ``{client_id: {"organisation": …, "role": …, "jwk": {…}}}``, with ``"dpop": "optional"`` for who cannot
     prove possession of a key."""
+    issuers_file: Path | None = None
+    """Other issuers that may vouch for partners: JSON of ``{issuer: the URL of its JWK set}``."""
     data_home: str = "THA"
     """The country whose law holds where this deployment stores data (ISO alpha-3). One deployment is
     one jurisdiction's storage."""

@@ -34,6 +34,8 @@ def add(
         Path | None, typer.Option(help="Make a key pair and write the partner's credentials here.")
     ] = None,
     public_jwk: Annotated[Path | None, typer.Option(help="The partner's own public key (JWK).")] = None,
+    vouched_by: Annotated[str | None, typer.Option(help="Its own issuer (iss), which you trust.")] = None,
+    vouched_as: Annotated[str | None, typer.Option(help="Its client's id there.")] = None,
     data_home: Annotated[str | None, typer.Option(help="Country of its storage; default: its own.")] = None,
     accredited: Annotated[bool, typer.Option(help="Accredited to assist people.")] = False,
     dpop: Annotated[
@@ -43,11 +45,14 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Register a partner. Better that it makes its own key and sends only the public half."""
-    with session(credentials) as platform, _public_half(platform, agency, out, public_jwk) as jwk:
+    if (vouched_by is None) != (vouched_as is None):
+        raise Unusable("--vouched-by and --vouched-as belong together.")
+    there = {"vouched": {"issuer": vouched_by, "client_id": vouched_as}} if vouched_by else None
+    with session(credentials) as platform, _credential(platform, agency, out, public_jwk, there) as known:
         body = {
             "agency": agency, "name": name, "kind": kind, "country": country, "accredited": accredited,
-            "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "public_jwk": jwk,
-            "dpop": dpop,
+            "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "dpop": dpop,
+            **known,
         }  # fmt: skip
         partner = platform.post("/v1/partners", body)
     _show(partner, as_json, out)
@@ -111,8 +116,8 @@ def rotate_key(
     former stays good for a while. An operator who replaces a partner's ends the former at once."""
     with session(credentials) as platform:
         if agency is not None:
-            with _public_half(platform, agency, out, public_jwk) as jwk:
-                partner = platform.post(f"/v1/partners/{agency}/rotate-key", {"public_jwk": jwk})
+            with _credential(platform, agency, out, public_jwk) as known:
+                partner = platform.post(f"/v1/partners/{agency}/rotate-key", known)
             return _show(partner, as_json, out)
         if out or public_jwk:
             raise Unusable("--out and --public-jwk are for a partner that is named.")
@@ -171,13 +176,20 @@ def _show(partner: dict[str, Any], as_json: bool, out: Path | None = None) -> No
 
 
 @contextmanager
-def _public_half(
-    platform: Session, agency: str, out: Path | None, public_jwk: Path | None
+def _credential(
+    platform: Session,
+    agency: str,
+    out: Path | None,
+    public_jwk: Path | None,
+    vouched: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The key to register: one that is given, or of a pair made in ``out``, which is not left there if
-    it was not registered."""
-    if (out is None) == (public_jwk is None):
-        raise Unusable("Give either --out or --public-jwk.")
+    """How the partner proves itself, as it is registered: by a key that is given, or by one of a pair made in
+    ``out``, which is not left there if it was not registered, or by who vouches for it."""
+    if sum(given is not None for given in (out, public_jwk, vouched)) != 1:
+        raise Unusable("Give either --out, or --public-jwk, or for a new partner --vouched-by.")
+    if vouched is not None:
+        yield vouched
+        return
     if out is None:
         assert public_jwk is not None
         jwk = read_json(public_jwk, "public key (JWK)")
@@ -185,11 +197,11 @@ def _public_half(
             raise Unusable(f"{public_jwk} is no public key (JWK).")
         if "d" in jwk:
             raise Unusable(f"{public_jwk} holds a private key; give its public half only.")
-        yield jwk
+        yield {"public_jwk": jwk}
         return
     made = create(out, platform.credentials.base_url, agency)
     try:
-        yield made
+        yield {"public_jwk": made}
     except BaseException:
         out.unlink(missing_ok=True)
         raise

@@ -9,9 +9,11 @@ from starlette.exceptions import HTTPException
 
 from homeward.common.http import ServiceParts
 from homeward.common.parts import Parts
+from homeward.common.tokens import IssuerUnreachable
 
+from ..federation import Federation
 from ..issuer import ASSERTION_TYPE, Denied, Issuer
-from .own import TheIssuer
+from .own import TheFederation, TheIssuer
 
 router = APIRouter(tags=["authorisation"])
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -66,23 +68,28 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Granted},
     400: {"model": Refusal},
     401: {"model": Refusal},
+    503: {"model": Refusal},
 }
+_AWAY = Denied("temporarily_unavailable", 503, "Who vouches for this client cannot be reached.")
 _FIELDS = ("grant_type", "client_assertion_type", "client_assertion", "scope")
 _LONGEST = 10_000
 
 
 @router.post("/oauth/token", openapi_extra=_FORM, responses=_ANSWERS)
-async def token(request: Request, parts: ServiceParts, issuer: TheIssuer) -> Response:
-    """An access token for a client that proves itself by ``private_key_jwt`` (RFC 7523). With a DPoP proof
+async def token(
+    request: Request, parts: ServiceParts, issuer: TheIssuer, federation: TheFederation
+) -> Response:
+    """An access token for a client that proves itself by ``private_key_jwt`` (RFC 7523), or for which an
+    issuer vouches that the operator trusts: then its access token for us is the assertion. With a DPoP proof
     (RFC 9449) it is bound to the key of that proof."""
     nonce = issuer.nonces(parts.clock().timestamp())[0]
-    answer = await _answer(request, parts, issuer)
+    answer = await _answer(request, parts, issuer, federation)
     if request.headers.get("dpop") is not None:
         answer.headers["DPoP-Nonce"] = nonce
     return answer
 
 
-async def _answer(request: Request, parts: Parts, issuer: Issuer) -> Response:
+async def _answer(request: Request, parts: Parts, issuer: Issuer, federation: Federation) -> Response:
     form = await _form(request)
     if form is None:
         return _refused(Denied("invalid_request", 400, "Send one form (x-www-form-urlencoded)."))
@@ -93,9 +100,14 @@ async def _answer(request: Request, parts: Parts, issuer: Issuer) -> Response:
         return _refused(Denied("unsupported_grant_type", 400, "Only client_credentials is supported."))
     if form.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
         return _refused(Denied("invalid_client", 401, "Authenticate with private_key_jwt."))
+    try:
+        now = int(parts.clock().timestamp())
+        vouched = await federation.vouched(assertion, issuer.audiences, now)
+    except IssuerUnreachable:
+        return _refused(_AWAY)
     async with parts.transaction("client:unknown") as tx:
         proofs = request.headers.getlist("dpop")
-        granted = await issuer.grant(assertion, form.get("scope"), proofs, tx)
+        granted = await issuer.grant(assertion, form.get("scope"), proofs, tx, vouched)
     return _refused(granted) if isinstance(granted, Denied) else JSONResponse(granted, headers=_NO_STORE)
 
 

@@ -9,13 +9,14 @@ from typing import Annotated, Any, cast
 from fastapi import Depends
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from homeward.common.http import ServiceParts
 from homeward.common.problems import Problem
 
 from ..bell import Bell
+from ..federation import Federation, kid_of
 from ..issuer import Issuer
 from ..judge import Judge
 from ..settings import Settings
@@ -62,6 +63,37 @@ def keys_of(rows: Iterable[Any]) -> list[Key]:
     return [Key.model_validate({name: getattr(row, name) for name in Key.model_fields}) for row in rows]
 
 
+class Vouched(Body):
+    """A client of another issuer, which the operator trusts to vouch for it: the ``iss`` of its tokens, and
+    the client's id there (``azp`` or ``client_id``)."""
+
+    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,300}$")]
+    client_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+
+
+class Credential(Body):
+    """How a partner proves itself: by a public key (JWK, Ed25519), or by whom another issuer knows it as."""
+
+    public_jwk: dict[str, Any] | None = None
+    vouched: Vouched | None = Field(default=None, examples=[None])
+
+
+def credential_of(body: Credential, federation: Federation) -> tuple[str, dict[str, str]]:
+    """What names it, and what is kept of it; 422 for neither or both, a key that cannot be used, or an
+    issuer that is not trusted."""
+    if (body.public_jwk is None) == (body.vouched is None):
+        errors = [{"field": "public_jwk", "code": "one_of", "detail": "Send either public_jwk or vouched."}]
+        raise Problem(422, "invalid-request", "There must be one way to prove itself.", errors=errors)
+    if body.public_jwk is not None:
+        return public_key(body.public_jwk)
+    assert body.vouched is not None
+    if not federation.trusts(body.vouched.issuer):
+        errors = [{"field": "vouched.issuer", "code": "unknown_issuer", "detail": "Not an issuer we trust."}]
+        raise Problem(422, "invalid-request", "Nobody is trusted to vouch for it.", errors=errors)
+    kept = {"iss": body.vouched.issuer, "client_id": body.vouched.client_id}
+    return kid_of(kept), kept
+
+
 def public_key(jwk: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The thumbprint of a public Ed25519 key, and the key without what else came with it; 422 for anything
     else. A private one is refused so that it can be thrown away by its owner."""
@@ -99,12 +131,18 @@ async def streams_of(parts: ServiceParts) -> asyncio.Semaphore:
     return cast(asyncio.Semaphore, parts.own["streams"])
 
 
+async def federation_of(parts: ServiceParts) -> Federation:
+    """The issuers that may vouch for partners."""
+    return cast(Federation, parts.own["federation"])
+
+
 async def settings_of(parts: ServiceParts) -> Settings:
     """Exchange's own settings."""
     return cast(Settings, parts.settings)
 
 
 TheJudge = Annotated[Judge, Depends(judge_of)]
+TheFederation = Annotated[Federation, Depends(federation_of)]
 TheIssuer = Annotated[Issuer, Depends(issuer_of)]
 TheBell = Annotated[Bell, Depends(bell_of)]
 TheStreams = Annotated[asyncio.Semaphore, Depends(streams_of)]

@@ -20,7 +20,7 @@ from homeward.common.tx import Tx
 from .. import access
 from ..store import clients, feeds
 from ..store import partners as registry
-from .own import Body, Keys, Kid, Name, TheSettings, keys_of, public_key
+from .own import Body, Credential, Keys, Kid, Name, TheFederation, TheSettings, credential_of, keys_of
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
@@ -33,7 +33,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-class NewPartner(Body):
+class NewPartner(Credential):
     """A partner to be registered. Kinds are HTCDS ``org_Type``."""
 
     agency: AgencyId
@@ -46,13 +46,6 @@ class NewPartner(Body):
     accredited: bool = False
     dpop: Dpop = "required"
     """Whether its tokens must be bound to a key (RFC 9449); optional only for who cannot do that yet."""
-    public_jwk: dict[str, Any]
-
-
-class NewKey(Body):
-    """A public key (JWK, Ed25519)."""
-
-    public_jwk: dict[str, Any]
 
 
 class Proving(Body):
@@ -98,16 +91,21 @@ class Partners(BaseModel):
 
 @router.post("", status_code=201, response_model=Partner, responses=refusals(409))
 async def add(
-    body: NewPartner, request: Request, parts: ServiceParts, actor: Writer, key: IdempotencyKey = None
+    body: NewPartner,
+    request: Request,
+    parts: ServiceParts,
+    actor: Writer,
+    federation: TheFederation,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Register a partner. What it may see of what is there already is decided in the background."""
-    kid, jwk = public_key(body.public_jwk)
+    kid, jwk = credential_of(body, federation)
 
     async with parts.transaction(actor.name) as tx:
 
         async def work() -> Partner:
             await registry.change(tx.db)
-            row = body.model_dump(mode="json", exclude={"public_jwk", "dpop"}) | {
+            row = body.model_dump(mode="json", exclude={"public_jwk", "vouched", "dpop"}) | {
                 "purposes": sorted(body.purposes),
                 "clearance": sorted(body.clearance),
                 "registered_at": tx.now,
@@ -117,6 +115,7 @@ async def add(
                 tx.db, body.agency, body.agency, "partner", body.dpop
             ):
                 raise Problem(409, "agency-taken", "A partner or client of this name is registered already.")
+            await access.must_be_free(kid, jwk, body.agency, tx)
             await clients.put_key(tx.db, body.agency, kid, jwk, tx.now)
             await registry.start_sweep(tx.db, "partner registered", tx.now)
             shown = await _changed(body.agency, "registered", tx)
@@ -171,12 +170,15 @@ async def resume(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partne
 
 
 @router.post("/{agency}/rotate-key", responses=refusals(409))
-async def rotate_key(agency: AgencyId, body: NewKey, parts: ServiceParts, actor: Writer) -> Partner:
+async def rotate_key(
+    agency: AgencyId, body: Credential, parts: ServiceParts, actor: Writer, federation: TheFederation
+) -> Partner:
     """Replace the partner's keys by this one; the old ones get no more tokens, and those that they got are
     refused."""
-    kid, jwk = public_key(body.public_jwk)
+    kid, jwk = credential_of(body, federation)
     async with parts.transaction(actor.name) as tx:
         await _locked(agency, tx)
+        await access.must_be_free(kid, jwk, agency, tx)
         await access.replace_keys(agency, kid, jwk, tx)
         return await _changed(agency, "key-rotated", tx)
 

@@ -74,6 +74,15 @@ async def good_keys(db: AsyncConnection, client_id: str, now: datetime) -> Seque
     return [key for key in await keys(db, client_id) if is_good(key, now)]
 
 
+async def holder_of(db: AsyncConnection, kid: str, now: datetime) -> str | None:
+    """Whose this credential is, if it is good."""
+    good = sa.and_(_GOOD, sa.or_(client_keys.c.until.is_(None), client_keys.c.until > now))
+    found: str | None = await db.scalar(
+        sa.select(client_keys.c.client_id).where(client_keys.c.kid == kid, good)
+    )
+    return found
+
+
 def is_good(key: sa.Row[Any], now: datetime) -> bool:
     """Whether tokens may be asked for by this key."""
     return key.revoked_at is None and (key.until is None or key.until > now)
