@@ -37,6 +37,8 @@ BODIES: Mapping[str, object] = {
     "/v1/erasures": {"subjects": ["x"], "person_id": str(NONE), "actor": "client:x"},
 }
 """What is sent where an object decides as well; elsewhere it is an empty object."""
+QUERIES: Mapping[str, str] = {"/v1/events/stream": "seconds=1"}
+"""What is asked for where an answer would have no end."""
 REFUSED = frozenset({401, 403})
 PUBLIC = "/oauth/", "/.well-known/", "/log/", "/v1/receipt-keys", "/v1/report-columns"
 FOR_SERVICES = "/v1/keys", "/v1/erasures"
@@ -77,6 +79,7 @@ def _routes(house: House) -> dict[Route, str]:
                 needed = [p for p in operation.get("parameters", []) if p["in"] != "header" and p["required"]]
                 values = {p["name"]: PLACES.get(p["name"], str(_referral(path) or NONE)) for p in needed}
                 query = "&".join(f"{p['name']}={_query(p)}" for p in needed if p["in"] == "query")
+                query = query or QUERIES.get(path, "")
                 address = path.format(**values) + (f"?{query}" if query else "")
                 found[service, path, method.upper()] = address
     return found

@@ -132,10 +132,11 @@ class FakeVerifier:
         organisation: str = "homeward-desk",
         role: str = "staff",
         client_id: str = "caseworker-1",
+        **more: Any,
     ) -> str:
-        """A token of an actor with ``scopes``."""
+        """A token of an actor with ``scopes``; ``more`` as for :class:`.Actor`."""
         token = f"token-{len(self._actors)}"
-        self._actors[token] = Actor(client_id, organisation, role, frozenset(scopes))
+        self._actors[token] = Actor(client_id, organisation, role, frozenset(scopes), **more)
         return token
 
     async def verify(self, token: str) -> Actor:

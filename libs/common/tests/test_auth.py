@@ -95,7 +95,10 @@ BAD = {
 
 async def test_a_good_token_names_its_actor() -> None:
     actor = await IssuerVerifier(ISSUER, Issuer(KEY), now=Hour()).verify(GOOD)
-    assert actor == Actor("caseworker-1", "homeward-desk", "staff", frozenset({"notes:read", "notes:write"}))
+    scopes = frozenset({"notes:read", "notes:write"})
+    assert actor == Actor("caseworker-1", "homeward-desk", "staff", scopes, expires=actor.expires)
+    assert actor.expires is not None
+    assert actor.expires > NOW
     assert actor.name == "client:caseworker-1"
 
 

@@ -44,12 +44,14 @@ def test_every_block_of_the_guide_does_what_it_says(platform: Up, tmp_path: Path
             outputs.append(_run(language, text, folder, environment))
         if len(languages) == 1:
             _until_released(folder, environment)
-    assert languages == ["sh", "sh", "python", "sh", "python", "json", "sh"]
-    command, library, curl, oauth = outputs[1:5]
+    assert languages == ["sh", "sh", "python", "python", "sh", "python", "json", "sh", "sh"]
+    command, library, followed, curl, oauth, streamed = outputs[1:7]
     shown = json.loads(command)
     assert _shape(shown) == _shape(documented)
     assert NAME in command
     assert NAME in library
+    assert followed.split()[0] == shown["events"][0]["sequence"]
+    assert NAME in streamed
     assert json.loads(curl)["events"][0]["subject"] != shown["events"][0]["subject"]
     assert NAME in oauth
 

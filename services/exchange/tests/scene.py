@@ -197,7 +197,7 @@ class Scene:
         token = self.world.verifier.token(
             "events:read", "decisions:read", organisation=name, role="partner", client_id=name
         )
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         return await self._client.request(method, path, headers=headers, **options)
 
     async def read(self, who: Profile, cursor: str | None = None) -> list[Item]:

@@ -30,7 +30,7 @@ from .model import Stage
 from .scene import BASIC, NGO, POLICE, F, Profile, Scene, consent, report
 
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CURSOR = re.compile(r'"cursor":"([^"]+)"')
+CURSOR = re.compile(r"""("cursor":"|'homeward-cursor', ')([^"']+)""")
 
 
 @dataclass
@@ -205,7 +205,7 @@ class Run:
         text = repr(self.seen).replace(self.name, "…")
         names: dict[str, str] = {}
         text = UUIDS.sub(lambda found: names.setdefault(found[0], f"id {len(names)}"), text)
-        lines = CURSOR.sub(lambda found: f'"cursor":"{_place(found[1])}"', text).split("), (")
+        lines = CURSOR.sub(lambda found: found[1] + str(_place(found[2])), text).split("), (")
         return list(lines)
 
     def ids(self) -> set[UUID]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .cursors import CursorFile
 from .session import Session
 
 Event = dict[str, Any]
@@ -29,15 +30,14 @@ def follow(session: Session, store: Path, *, limit: int = 500, wait: int = 30) -
     The cursor is stored when the next page is asked for, so after a crash a page may come again:
     handle an event's id once.
     """
-    cursor = store.read_text().strip() or None if store.exists() else None
+    kept = CursorFile(store)
+    cursor = kept.load()
     while True:
         page = session.get("/v1/events", cursor=cursor, limit=limit, wait=wait)
         yield from page["events"]
         if page["cursor"] != cursor:
             cursor = page["cursor"]
-            fresh = store.with_name(f".{store.name}.new")
-            fresh.write_text(page["cursor"] + "\n")
-            fresh.replace(store)
+            kept.save(page["cursor"])
 
 
 def acknowledge(session: Session, sequence: int) -> int:

@@ -14,7 +14,7 @@ from .credentials import Credentials
 from .proofs import Prover
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_TOKEN = "/oauth/token"  # noqa: S105 - a path
+TOKEN = "/oauth/token"  # noqa: S105 - a path
 
 
 class Unreachable(Exception):
@@ -86,12 +86,12 @@ class Session:
 
     def public(self, path: str) -> bytes:
         """Bytes of a GET that needs no token."""
-        return _checked(self._exchange("GET", path)).content
+        return checked(self._exchange("GET", path)).content
 
     def token(self) -> str:
         """An access token that holds for a while yet."""
         if time.monotonic() >= self._renew_at:
-            granted = self._json(_checked(self._proven(self._ask_for_token)))
+            granted = self._json(checked(self._proven(self._ask_for_token)))
             try:
                 self._scheme = "DPoP" if str(granted.get("token_type")).lower() == "dpop" else "Bearer"
                 self._token, lifetime = str(granted["access_token"]), float(granted["expires_in"])
@@ -116,7 +116,7 @@ class Session:
             # issuer has another key by now. Nothing was done yet, so it may be asked again.
             self._renew_at = 0.0
             response = self._authorised(method, path, options)
-        return _checked(response)
+        return checked(response)
 
     def _authorised(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         def send() -> httpx.Response:
@@ -134,8 +134,8 @@ class Session:
         return response
 
     def _ask_for_token(self) -> httpx.Response:
-        proof = self._prover.proof("POST", _TOKEN)
-        return self._exchange("POST", _TOKEN, data=self._grant(), headers={"DPoP": proof})
+        proof = self._prover.proof("POST", TOKEN)
+        return self._exchange("POST", TOKEN, data=grant(self.credentials), headers={"DPoP": proof})
 
     def _exchange(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -158,25 +158,28 @@ class Session:
     def _passes(self, error: Exception) -> bool:
         return isinstance(error, Unreachable) and not isinstance(error, Stranger) and self._answered
 
-    def _grant(self) -> dict[str, str]:
-        now, client_id = int(time.time()), self.credentials.client_id
-        claims = {
-            "iss": client_id,
-            "sub": client_id,
-            "aud": self.credentials.base_url,
-            "iat": now,
-            "exp": now + 120,
-            "jti": str(uuid.uuid4()),
-        }
-        assertion = jwt.encode({"alg": "Ed25519"}, claims, self.credentials.key, algorithms=["Ed25519"])
-        return {
-            "grant_type": "client_credentials",
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
-        }
+
+def grant(credentials: Credentials) -> dict[str, str]:
+    """What asks for a token, good once: client credentials by ``private_key_jwt`` (RFC 7523)."""
+    now, client_id = int(time.time()), credentials.client_id
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": credentials.base_url,
+        "iat": now,
+        "exp": now + 120,
+        "jti": str(uuid.uuid4()),
+    }
+    assertion = jwt.encode({"alg": "Ed25519"}, claims, credentials.key, algorithms=["Ed25519"])
+    return {
+        "grant_type": "client_credentials",
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": assertion,
+    }
 
 
-def _checked(response: httpx.Response) -> httpx.Response:
+def checked(response: httpx.Response) -> httpx.Response:
+    """The answer, if it is a yes. Unreachable for one that passes by itself, Refused for any other."""
     if response.is_success:
         return response
     try:

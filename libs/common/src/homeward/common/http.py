@@ -219,10 +219,17 @@ class Admitting:
             busy = Problem(503, "busy", "As much as can be done is under way. Send it again.", retry_after=1)
             return await busy.response()(scope, receive, send)
         self._free -= 1
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            self._free, left = self._free + (not left), True
+
+        scope[LEAVE] = leave
         try:
             return await self._app(scope, receive, send)
         finally:
-            self._free += 1
+            leave()
 
 
 class Measured:
@@ -267,5 +274,9 @@ class Measured:
                 HTTP_SECONDS.labels(self._service, method, route, status).observe(perf_counter() - started)
 
 
+STOP = "homeward.stop"
+"""Where in the scope the event is that is set when the process is to end."""
+LEAVE = "homeward.leave"
+"""Where in the scope whoever will be there for long, doing nothing, finds how to give its place to others."""
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -15,7 +15,7 @@ import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import http, logs, telemetry
 from .arrivals import Arrivals
@@ -254,8 +254,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
     """Serve until ``stop``, then answer what is under way for five seconds at most."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[http.STOP] = stop
+        await app(scope, receive, send)
+
     config = uvicorn.Config(
-        app,
+        told,
         log_config=None,
         access_log=False,
         server_header=False,

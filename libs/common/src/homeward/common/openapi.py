@@ -37,6 +37,7 @@ _EXAMPLES: Mapping[int, tuple[str, str]] = {
     401: ("token-missing", "This request needs an access token."),
     403: ("scope-missing", "This needs the scope events:read."),
     404: ("not-found", "There is no such thing here."),
+    406: ("not-acceptable", "There is no such form of it."),
     409: ("conflict", "What is there does not allow this."),
     410: ("person-erased", "This person was erased."),
     412: ("changed-meanwhile", "It has changed since you read it."),

@@ -39,6 +39,8 @@ class Actor:
     binding: Binding | None = None
     key: str | None = None
     """The key by which the client got its token (its thumbprint)."""
+    expires: float | None = None
+    """When the token ends (Unix seconds): what goes on for longer than a request ends then."""
 
     @property
     def name(self) -> str:
@@ -188,6 +190,7 @@ def _actor(claims: dict[str, Any], published: Published) -> Actor:
             scopes=frozenset(claims["scope"].split()),
             binding=Binding(claims["cnf"]["jkt"], published.nonces) if "cnf" in claims else None,
             key=claims.get("key"),
+            expires=claims["exp"],
         )
     except (KeyError, AttributeError, TypeError):
         raise jose.TokenRefused("missing_claim") from None

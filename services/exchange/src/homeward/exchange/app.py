@@ -1,5 +1,6 @@
 """Composition root of exchange."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from homeward.common.parts import Parts, Service
 from homeward.common.tokens import IssuerVerifier
 
 from . import api
+from .bell import Bell
 from .consumers import CONSUMERS, finishing, prepare
 from .domain import ROLE_SCOPES
 from .federation import Federation
@@ -55,6 +57,7 @@ def create_service(
     outside.setdefault("verifier", IssuerVerifier(settings.public_url, published_here))
     parts = build_parts("exchange", settings, revoked=registry.REVOKED, **outside)
     parts.own.update(judge=judge, issuer=issuer, published=published, staff=_staff(settings))
+    parts.own.update(bell=Bell(parts.engine), streams=asyncio.Semaphore(settings.max_streams))
     parts.own["federation"] = Federation.read(settings.issuers_file)
     return Service(
         parts,

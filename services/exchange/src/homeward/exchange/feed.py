@@ -1,8 +1,8 @@
 """A page of a feed: checked, opened, recorded, and only then handed out."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -37,11 +37,29 @@ class Unsettled(Exception):
 class Page:
     """CloudEvents for one agency, and where the next page starts."""
 
-    events: bytes
-    """A JSON array: the very bytes whose digest the record of the read has."""
-    empty: bool
-    cursor: str
+    events: Sequence[tuple[int, bytes]]
+    """Each with its place in the feed, as JSON."""
+    last: Place
     more: bool
+    names: Pseudonyms
+
+    @property
+    def array(self) -> bytes:
+        """All of them: the very bytes whose digest the record of the read has."""
+        return _array(event for _, event in self.events)
+
+    @property
+    def cursor(self) -> str:
+        """Where the next page starts."""
+        return self.names.cursor(self.last)
+
+    def behind(self, seq: int) -> str:
+        """The cursor behind one of the events."""
+        return self.names.cursor(Place(self.last.epoch, seq))
+
+
+def _array(events: Iterable[bytes]) -> bytes:
+    return b"[%b]" % b",".join(events)
 
 
 async def read_page(
@@ -55,15 +73,16 @@ async def read_page(
     """
     rows = await settled(pages.page, partner, stretch, tx, judge)
     opened = await open_rows(rows, names, notice_for(partner.kind), tx, source)
-    events, more = canonical(opened), False
+    events = [(row.seq, canonical(event)) for row, event in zip(rows, opened, strict=True)]
+    page = Page(events, Place(stretch.epoch, stretch.last), False, names)
     if rows:
-        digest, first, last = hashlib.sha256(events).hexdigest(), rows[0].seq, rows[-1].seq
+        digest, first, last = hashlib.sha256(page.array).hexdigest(), rows[0].seq, rows[-1].seq
         tx.emit(EventsRead(agency=partner.agency, first_seq=first, last_seq=last, page_digest=digest))
         end = await pages.mark_read(tx.db, partner, last)
         if end is None:
             raise Unsettled(set())
-        more = len(rows) == stretch.limit and end > last
-    return Page(events, not rows, names.cursor(Place(stretch.epoch, stretch.last)), more)
+        return replace(page, more=len(rows) == stretch.limit and end > last)
+    return page
 
 
 async def settled(

@@ -26,6 +26,10 @@ class Settings(ServiceSettings):
     one jurisdiction's storage."""
     max_requests: int = Field(default=256, ge=1)
     """Partners that wait for their feed to grow are requests under way, and do nothing meanwhile."""
+    max_streams: int = Field(default=1_000, ge=1)
+    """Partners that follow their feed as a stream; they are not counted among the requests under way."""
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    """How often a stream that has nothing to tell says that it is there."""
     token_seconds: int = 300
     key_overlap_seconds: int = Field(default=604_800, ge=0)
     """How long a partner's key stays good after the partner has put another in its place."""

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, exports, oauth, own_keys, partners, policies, register, stages
+from . import decisions, events, exports, oauth, own_keys, partners, policies, register, stages, stream
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -11,6 +11,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     own_keys.router,
     register.router,
     events.router,
+    stream.router,
     exports.router,
     decisions.router,
     policies.router,

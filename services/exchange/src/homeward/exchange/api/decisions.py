@@ -19,9 +19,10 @@ from ..decide import verdict_now
 from ..domain import CaseEvent
 from ..judge import Judge
 from ..policies import PoliciesRefused, PolicySet, Verdict
+from ..reading import suspended
 from ..store import cases, feeds, policy_sets
 from ..store import partners as registry
-from .own import TheJudge, suspended
+from .own import TheJudge
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 Reader = Annotated[Actor, require("decisions:read")]

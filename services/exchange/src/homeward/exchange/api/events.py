@@ -1,30 +1,30 @@
 """A partner's feed over HTTP: pull, acknowledge."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
-from homeward.common.auth import Actor
+from homeward.common.auth import Actor, require
 from homeward.common.contracts import FeedAcknowledged
 from homeward.common.http import ServiceParts
 from homeward.common.openapi import refusals
 from homeward.common.problems import Problem
-from homeward.common.sealing import canonical
 from homeward.common.tx import Tx
 
-from ..domain import Partner
-from ..feed import Page, read_page
-from ..pseudonyms import Pseudonyms
-from ..store import feeds, pages
+from ..bell import Waiting
+from ..feed import Page
+from ..reading import Reading, Start, active, suspended
+from ..store import feeds
 from ..store import partners as registry
-from ..store.pages import Stretch
-from .own import Body, suspended
-from .reading import Reader, TheReading, active
+from . import formats
+from .own import Body, TheBell, TheJudge, TheSettings
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
-POLL_SECONDS = 0.2
+Reader = Annotated[Actor, require("events:read")]
 
 
 class Events(BaseModel):
@@ -65,33 +65,84 @@ class Stats(BaseModel):
     retractions_unacknowledged: int
 
 
-@router.get("", response_model=Events, responses=refusals(410))
+Cursor = Annotated[str | None, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("out_of_range", "beyond the years 1 to 9999") from None
+
+
+FromTime = Annotated[AwareDatetime | None, AfterValidator(lambda at: at and _in_utc(at)), Query(alias="from")]
+
+
+async def reading(
+    parts: ServiceParts,
+    actor: Annotated[Actor, require("events:read")],
+    judge: TheJudge,
+    settings: TheSettings,
+) -> Reading:
+    """The actor reads its own organisation's feed."""
+    return Reading(parts, judge, actor.organisation, actor.name, settings.feed_pause_seconds)
+
+
+TheReading = Annotated[Reading, Depends(reading)]
+
+
+@router.get("", response_model=Events, responses={200: {**formats.DOCUMENTED}, **refusals(406, 410)})
 async def pull(
+    request: Request,
+    actor: Reader,
     reading: TheReading,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    bell: TheBell,
+    cursor: Cursor = None,
+    from_time: FromTime = None,
+    limit: Limit = 100,
     wait: Annotated[int, Query(ge=0, le=30)] = 0,
 ) -> Response:
-    """The next events after ``cursor`` (from the beginning without one); waits up to ``wait`` seconds
-    for one to come."""
-    deadline = asyncio.get_running_loop().time() + wait
-    source = f"{reading.parts.settings.public_url}/v1/events"
+    """The next events after ``cursor``, or from the time ``from`` on, or from the beginning; waits up to
+    ``wait`` seconds for one to come.
 
-    async def show(partner: Partner, stretch: Stretch, names: Pseudonyms, tx: Tx) -> Page:
-        return await read_page(partner, stretch, names, tx, reading.judge, source)
-
+    ``Accept`` chooses the form. In the forms that have no place for them, ``cursor`` and ``more`` are in the
+    headers ``Homeward-Cursor`` and ``Homeward-More``, as they are in all.
+    """
+    media = formats.wanted(", ".join(request.headers.getlist("accept")))
+    start = one_start(cursor, from_time)
+    ends = asyncio.get_running_loop().time() + wait
     while True:
-        page = await reading.read(cursor, limit, pages.hold, show)
-        if not page.empty or asyncio.get_running_loop().time() >= deadline:
-            return _answer(page)
-        await asyncio.sleep(POLL_SECONDS)
+        page = await reading.page(start, limit)
+        left = ends - asyncio.get_running_loop().time()
+        if page.events or left <= 0:
+            return formats.answer(page, media)
+        start = page.cursor
+        if await bell.rings(waiting(actor, page), left) is False:
+            raise revoked()
 
 
-def _answer(page: Page) -> Response:
-    """:class:`Events`, its events byte for byte as they were recorded."""
-    rest = canonical({"cursor": page.cursor, "more": page.more})
-    content = b'{"events":%b,%b' % (page.events, rest.removeprefix(b"{"))
-    return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
+def one_start(cursor: str | None, from_time: datetime | None) -> Start:
+    """Where to begin; 422 if it is said twice."""
+    if cursor is not None and from_time is not None:
+        error = {"field": "from", "code": "two_starts", "detail": "Send cursor or from, not both."}
+        raise Problem(422, "invalid-request", "Some fields are not valid; see errors.", errors=[error])
+    return from_time if cursor is None else cursor
+
+
+def waiting(actor: Actor, page: Page) -> Waiting:
+    """The actor, who has had this page."""
+    return Waiting(actor.organisation, actor.client_id, actor.key, page.last)
+
+
+def revoked() -> Problem:
+    """Whoever waits with a token whose key was revoked meanwhile."""
+    return Problem(
+        401,
+        "token-refused",
+        "The access token was refused: revoked_key.",
+        authenticate='DPoP error="invalid_token", error_description="revoked_key"',
+    )
 
 
 @router.get("/stats")

@@ -1,5 +1,6 @@
 """What exchange's routes need of its own parts."""
 
+import asyncio
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from homeward.common.http import ServiceParts
 from homeward.common.problems import Problem
 
+from ..bell import Bell
 from ..federation import Federation, kid_of
 from ..issuer import Issuer
 from ..judge import Judge
@@ -109,11 +111,6 @@ def public_key(jwk: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     raise Problem(422, "invalid-request", "The key cannot be used.", errors=errors)
 
 
-def suspended() -> Problem:
-    """Whoever is no partner any more, or was never one, is told just this."""
-    return Problem(403, "partner-suspended", "This organisation is not an active partner.")
-
-
 async def judge_of(parts: ServiceParts) -> Judge:
     """The policies and what else deciding needs."""
     return cast(Judge, parts.own["judge"])
@@ -122,6 +119,16 @@ async def judge_of(parts: ServiceParts) -> Judge:
 async def issuer_of(parts: ServiceParts) -> Issuer:
     """The token issuer."""
     return cast(Issuer, parts.own["issuer"])
+
+
+async def bell_of(parts: ServiceParts) -> Bell:
+    """What rings when a feed grows."""
+    return cast(Bell, parts.own["bell"])
+
+
+async def streams_of(parts: ServiceParts) -> asyncio.Semaphore:
+    """As many places as there may be streams."""
+    return cast(asyncio.Semaphore, parts.own["streams"])
 
 
 async def federation_of(parts: ServiceParts) -> Federation:
@@ -137,4 +144,6 @@ async def settings_of(parts: ServiceParts) -> Settings:
 TheJudge = Annotated[Judge, Depends(judge_of)]
 TheFederation = Annotated[Federation, Depends(federation_of)]
 TheIssuer = Annotated[Issuer, Depends(issuer_of)]
+TheBell = Annotated[Bell, Depends(bell_of)]
+TheStreams = Annotated[asyncio.Semaphore, Depends(streams_of)]
 TheSettings = Annotated[Settings, Depends(settings_of)]

@@ -16,10 +16,11 @@ from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
 from .. import access, domain
+from ..reading import suspended
 from ..sandbox import make_up, take_back
 from ..store import clients, feeds
 from ..store import partners as registry
-from .own import Body, Keys, Name, TheJudge, keys_of, suspended
+from .own import Body, Keys, Name, TheJudge, keys_of
 
 router = APIRouter(tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]

@@ -4,6 +4,7 @@ Two statements, since each sees what was committed when it began: by the first o
 changing what the stretch rests on, by the second one sees what came of it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -90,6 +91,20 @@ async def _hold(
     return Stretch(after, limit, row.last, held, row, row.caught_up_at, row.epoch, row.policy_digest)
 
 
+_BEFORE = sa.text("""
+    SELECT coalesce(
+        (SELECT min(seq) - 1 FROM feed WHERE agency = :agency AND at >= :at),
+        (SELECT last_seq FROM partners WHERE agency = :agency), 0)
+""")
+
+
+async def place_before(db: AsyncConnection, agency: str, at: datetime) -> int:
+    """The place in a feed behind which every event of ``at`` or later is; the feed's end, if there is none.
+    Times are not quite in the order of a feed, so earlier ones may be among them."""
+    place: int = (await db.execute(_BEFORE, {"agency": agency, "at": at})).scalar_one()
+    return place
+
+
 class Shown(NamedTuple):
     """A row of a feed, as it is to be shown."""
 
@@ -164,3 +179,31 @@ async def mark_read(db: AsyncConnection, partner: Partner, seq: int) -> int | No
     changed meanwhile."""
     end: int | None = await (await driver(db)).fetchval(_MARK, partner.agency, partner.revision, seq)
     return end
+
+
+class Standing(NamedTuple):
+    """How a feed stands, and whether who waits for it may still read it."""
+
+    epoch: int
+    last_seq: int
+    suspended: bool
+    revoked: bool
+
+
+Whose = tuple[str, str, str | None]
+"""An agency, a client of it, and the key by which that got its token."""
+_STANDINGS = sa.text("""
+    SELECT w.*, coalesce((SELECT epoch FROM relay_state), 1), p.last_seq, p.suspended,
+           EXISTS (SELECT FROM client_keys k
+                   WHERE k.client_id = w.client_id AND k.kid = w.kid AND k.revoked_at IS NOT NULL)
+    FROM unnest(CAST(:agencies AS text[]), CAST(:client_ids AS text[]), CAST(:kids AS text[]))
+         AS w (agency, client_id, kid)
+    JOIN partners p USING (agency)
+""")
+
+
+async def standings(db: AsyncConnection, asked: Collection[Whose]) -> dict[Whose, Standing]:
+    """How feeds stand, of those that there are."""
+    agencies, client_ids, kids = (list(column) for column in zip(*asked, strict=True))
+    found = await db.execute(_STANDINGS, {"agencies": agencies, "client_ids": client_ids, "kids": kids})
+    return {(row[0], row[1], row[2]): Standing(*row[3:]) for row in found}
