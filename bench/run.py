@@ -25,7 +25,9 @@ LATENCY = "latency"
 
 
 HOPS: Mapping[str, Callable[[Ground], AbstractAsyncContextManager[Hop]]] = {
-    "import": importing.hop,
+    "single": importing.hop_of(importing.SINGLE),
+    "batch": importing.hop_of(importing.BATCH),
+    "import": importing.hop_of(importing.LIST),
     "relay-embedded": relaying.embedded,
     "relay-kafka": relaying.on_kafka,
     "verification": consuming.hop_of(consuming.VERIFICATION),
