@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 
-from homeward.common.contracts import EventsRead, ExportMade, ReadDenied, StatusAsserted
+from harness.world import World
+from homeward.common.contracts import EventsRead, ExportMade, PersonRegistered, ReadDenied, StatusAsserted
 from homeward.common.contracts.verification import TraffickingStatus
 from homeward.common.ids import new_id
+from homeward.exchange.app import create_service
+from homeward.exchange.settings import Settings
 
 from .scene import BODY, NGO, POLICE, F, Profile, Scene, consent, report
 from .test_policy_releases import stricter
@@ -132,3 +135,17 @@ async def test_a_cursor_is_good_for_one_partner(scene: Scene) -> None:
     await scene.known(report(consent(NGO), consent(POLICE)))
     link = (await export(scene, NGO, limit=1)).links["next"]["url"]
     assert (await scene.partner(POLICE, "GET", link)).json()["type"] == "/problems/unknown-cursor"
+
+
+async def test_whose_keys_are_destroyed_has_no_name_in_a_file_even_before_we_hear_of_it(
+    scene: Scene, world: World
+) -> None:
+    gone, person_id = report(consent(NGO), full_name="示例甲"), new_id()
+    await scene.deliver(gone, PersonRegistered(person_id=person_id, report_id=gone.report_id))
+    await scene.known(report(consent(NGO), full_name="示例丙"))
+    subjects = [str(person_id), str(gone.report_id)]
+    await scene.world.keyring.erase(subjects, person_id=str(person_id), actor="x")
+    replica = await world.start(create_service, Settings)  # which has no keys yet
+    async with world.client(replica) as client:
+        # As in the feed, that there was such a person is taken back a moment later.
+        assert await names(Scene(world, replica, client), NGO) == ["", "示例丙"]

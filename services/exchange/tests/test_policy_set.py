@@ -122,3 +122,31 @@ def test_a_snapshot_names_nobody_and_survives_json() -> None:
     assert json.loads(json.dumps(snapshot)) == snapshot
     assert set(snapshot) == {"principal", "resource", "contexts"}
     assert [context["purpose"] for context in snapshot["contexts"]["envelope"]] == ["assistance", "search"]
+
+
+def test_a_set_of_a_former_release_is_what_it_was() -> None:
+    """Decisions name it by its digest, and can be taken again."""
+    once = PolicySet(
+        {"10.cedar": PERMIT}, SCHEMA, '@id("once") @reason("r") forbid (principal, action, resource);'
+    )
+    assert once.digest != PolicySet({"10.cedar": PERMIT}, SCHEMA).digest
+    rebuilt = PolicySet.rebuilt(once.texts, json.loads(json.dumps(once.frame)))
+    assert rebuilt.digest == once.digest
+    assert rebuilt.decide(asking(F.ENVELOPE))[0].policies == ("once",)
+
+
+@pytest.mark.parametrize("name", ["always.sandbox", "always.leaving"])
+def test_what_is_part_of_every_set_cannot_be_replaced(name: str) -> None:
+    assert name in PolicySet({}, SCHEMA).ids
+    with pytest.raises(PoliciesRefused, match=name):
+        PolicySet({"10.cedar": PERMIT.replace("all", name)}, SCHEMA)
+
+
+@pytest.mark.parametrize(("sandbox", "synthetic"), [(True, False), (False, True)])
+def test_real_and_made_up_never_meet(sandbox: bool, synthetic: bool) -> None:
+    policies = PolicySet({"10.cedar": PERMIT}, SCHEMA)
+    asked = asking(F.ENVELOPE, principal=IT._replace(sandbox=sandbox))
+    apart = asked._replace(resource=CASE._replace(synthetic=synthetic))
+    assert policies.decide(apart)[0].policies == ("always.sandbox",)
+    alike = asked._replace(resource=CASE._replace(synthetic=sandbox))
+    assert policies.decide(alike)[0].classes == {F.ENVELOPE}

@@ -38,13 +38,13 @@ async def follow(judge: Judge, db: AsyncConnection) -> None:
 
 
 async def _usable(digest: str, db: AsyncConnection) -> PolicySet:
-    texts = await policy_sets.texts(db, digest)
-    if texts is not None:
+    known = await policy_sets.last_activation(db, digest)
+    if known is not None and known.texts is not None:
         try:
-            policies = PolicySet.of(texts)
+            policies = PolicySet.of(known.texts)
         except PoliciesRefused:
             raise PoliciesSuperseded("the active policies are not for this release") from None
-        if policies.digest == digest:  # it covers the schema
+        if policies.digest == digest:  # it covers what the release adds
             return policies
     raise PoliciesSuperseded("the active policies are not for this release")
 
@@ -65,6 +65,7 @@ async def activate(policies: PolicySet, origin: Origin, tx: Tx, reason: str | No
             "digest": policies.digest,
             "policies": list(policies.ids),
             "texts": dict(policies.texts),
+            "frame": dict(policies.frame),
             "origin": origin,
             "reason": reason,
             "activated_by": tx.actor,
@@ -78,6 +79,7 @@ async def activate(policies: PolicySet, origin: Origin, tx: Tx, reason: str | No
             origin=origin,
             reason=reason,
             texts=dict(policies.texts),
+            frame=dict(policies.frame),
         )
     )
     if newest is not None or origin == "operator":

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -65,6 +66,18 @@ def candidate(texts: Mapping[str, str]) -> PolicySet:
     """The set of these texts; remembered, since it is asked for again and again while it is checked.
     PoliciesRefused."""
     return _candidate(tuple(sorted(texts.items())))
+
+
+def former(row: Any) -> PolicySet | None:
+    """A set that was activated once, as it was then; None if not all of it was kept."""
+    if row is None or not row.texts or not row.frame:
+        return None
+    return _former(tuple(sorted(row.texts.items())), tuple(sorted(row.frame.items())))
+
+
+@lru_cache(maxsize=4)
+def _former(texts: tuple[tuple[str, str], ...], frame: tuple[tuple[str, str], ...]) -> PolicySet:
+    return PolicySet.rebuilt(dict(texts), dict(frame))
 
 
 @lru_cache(maxsize=4)

@@ -67,7 +67,7 @@ async def on_partner_stage_changed(event: PartnerStageChanged, tx: Tx) -> None:
 async def on_policy_activated(event: PolicyActivated, tx: Tx) -> None:
     """What was activated last decides, as if it had never been forgotten."""
     await _decide_again(tx)
-    row = event.model_dump(mode="json", include={"digest", "policies", "texts", "origin", "reason"})
+    row = event.model_dump(mode="json", include={"digest", "policies", "texts", "frame", "origin", "reason"})
     envelope = tx.handled.envelope
     await policy_sets.add(tx.db, row | {"activated_by": envelope.actor, "activated_at": envelope.time})
 

@@ -126,6 +126,8 @@ class PolicyActivated(_ExchangeEvent):
     reason: Annotated[str | None, FieldClass.PROTECTION] = None
     texts: Annotated[dict[str, str] | None, FieldClass.ENVELOPE] = None
     """By file name."""
+    frame: Annotated[dict[str, str] | None, FieldClass.ENVELOPE] = None
+    """What the release adds to them: the schema, and policies that are part of every set."""
 
 
 class _PersonEvent(_ExchangeEvent):

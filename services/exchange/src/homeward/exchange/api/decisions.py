@@ -14,11 +14,11 @@ from homeward.common.contracts.base import AgencyId
 from homeward.common.http import ServiceParts
 from homeward.common.problems import Problem
 
-from ..compare import candidate
+from ..compare import former
 from ..decide import verdict_now
 from ..domain import CaseEvent
 from ..judge import Judge
-from ..policies import PoliciesRefused, PolicySet, Verdict
+from ..policies import PolicySet, Verdict
 from ..reading import suspended
 from ..store import cases, feeds, policy_sets
 from ..store import partners as registry
@@ -155,14 +155,9 @@ def _for_partner(classes: Sequence[ClassShown], judge: Judge) -> list[ClassShown
 
 
 async def _sets(digests: Collection[str | None], db: AsyncConnection) -> list[PolicySet]:
-    """The sets of former decisions, as far as they can still be read."""
-    sets = []
-    for digest in sorted(digest for digest in digests if digest):
-        try:
-            sets.append(candidate(await policy_sets.texts(db, digest) or {}))
-        except PoliciesRefused:
-            continue
-    return sets
+    """The sets of former decisions, as far as they were kept."""
+    rows = [await policy_sets.last_activation(db, digest) for digest in sorted(filter(None, digests))]
+    return [known for known in map(former, rows) if known is not None]
 
 
 def _reason(policy: str, sets: Sequence[PolicySet]) -> str:

@@ -18,7 +18,7 @@ from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
 from ..activation import activate, follow
-from ..compare import Difference, candidate, compare
+from ..compare import Difference, candidate, compare, former
 from ..judge import Judge
 from ..policies import PoliciesRefused, PolicySet
 from ..store import partners as registry
@@ -81,6 +81,8 @@ class ActiveSet(BaseModel):
     digest: str
     policies: list[Policy]
     texts: dict[str, str]
+    frame: dict[str, str]
+    """What the release adds to them: ``schema``, and what is ``always`` part of a set."""
     origin: str
     reason: str | None
     activated_by: str | None
@@ -127,9 +129,10 @@ async def by_digest(
     """A set that decides or once did, as decisions name it."""
     async with parts.engine.connect() as db:
         row = await policy_sets.last_activation(db, digest)
-    if row is None or row.texts is None:
+    policies = former(row)
+    if policies is None:
         raise Problem(404, "not-found", "No such policy set is known here.")
-    return _shown(_valid(row.texts), row)
+    return _shown(policies, row)
 
 
 @router.post("/check")
@@ -206,6 +209,7 @@ def _shown(policies: PolicySet, row: Any, under_way: list[Redeciding] | None = N
             "digest": policies.digest,
             "policies": list(_by_id(policies).values()),
             "texts": policies.texts,
+            "frame": policies.frame,
             "redeciding": under_way or [],
             **told,
         }

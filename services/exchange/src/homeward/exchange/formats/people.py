@@ -50,8 +50,10 @@ def people(events: Sequence[Mapping[str, Any]]) -> list[Told]:
     """By person, in the order in which they come first."""
     known: dict[str, Told] = {}
     for event in events:
+        if "classes" not in event["data"]:  # what it would show cannot be opened any more
+            continue
         told = known.setdefault(event["subject"], Told(event["subject"]))
-        if (kind := _KINDS.get(event["type"])) and "classes" in event["data"]:
+        if kind := _KINDS.get(event["type"]):
             fields = {name: v for said in event["data"]["classes"].values() for name, v in said.items()}
             getattr(told, kind).append(Said(event["id"], event["time"], fields))
     return list(known.values())

@@ -35,10 +35,12 @@ class PoliciesRefused(Exception):
 class PolicySet:
     """Parsed policies. Asking is pure, and remembered by exactly what is asked."""
 
-    def __init__(self, texts: Mapping[str, str], schema: str) -> None:
+    def __init__(self, texts: Mapping[str, str], schema: str, always: str = ALWAYS) -> None:
         self.texts = dict(texts)
         """By file name."""
-        joined = "\n".join((ALWAYS, *(texts[name] for name in sorted(texts))))
+        self.frame = {"schema": schema, "always": always}
+        """What the release adds to the texts: with both, any decision can be taken again."""
+        joined = "\n".join((always, *(texts[name] for name in sorted(texts))))
         if too_much := excess(joined):
             raise PoliciesRefused(too_much)
         self._schema = _parsed_schema(schema)
@@ -57,7 +59,7 @@ class PolicySet:
         """Ids of policies with ``@tell("partner")``: they speak of the recipient alone, so it may know that
         one of them withholds something."""
         self._policies = cedarpy.PolicySet.from_str(joined)
-        self.digest = hashlib.sha256(canonical({"schema": schema, "always": ALWAYS, **texts})).hexdigest()
+        self.digest = hashlib.sha256(canonical({**self.frame, **texts})).hexdigest()
         """Names this set in every decision."""
         self._memo: dict[Question, tuple[Verdict, str]] = {}
 
@@ -71,6 +73,11 @@ class PolicySet:
     def of(cls, texts: Mapping[str, str]) -> "PolicySet":
         """These texts, by file name, about what this release may be asked. PoliciesRefused."""
         return cls(texts, (files(__package__) / "schema.cedarschema").read_text())
+
+    @classmethod
+    def rebuilt(cls, texts: Mapping[str, str], frame: Mapping[str, str]) -> "PolicySet":
+        """The set as it was in the release that had this frame. PoliciesRefused."""
+        return cls(texts, frame["schema"], frame["always"])
 
     def differing(self, other: "PolicySet") -> list[str]:
         """The ids of policies that both have, and that do not say the same in both."""

@@ -19,12 +19,6 @@ async def newest(db: AsyncConnection) -> sa.Row[Any] | None:
     return row
 
 
-async def texts(db: AsyncConnection, digest: str) -> Mapping[str, str] | None:
-    """The texts of a set by file name; None if it was never active, or when these were not kept yet."""
-    row = await last_activation(db, digest)
-    return None if row is None else row.texts
-
-
 async def last_activation(db: AsyncConnection, digest: str | None = None) -> sa.Row[Any] | None:
     """The last time that a set was activated, this one if it is named."""
     query = sa.select(policy_sets).order_by(policy_sets.c.position.desc()).limit(1)

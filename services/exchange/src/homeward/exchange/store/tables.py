@@ -202,13 +202,14 @@ policy_sets = sa.Table(
     Column("digest", Text, nullable=False),
     Column("policies", Texts(), nullable=False),
     Column("texts", JSONB),
+    Column("frame", JSONB),
     Column("origin", Text, nullable=False, server_default="release"),
     Column("reason", Text),
     Column("activated_by", Text),
     instant("activated_at"),
 )
-"""The sets that were activated, with their texts; the last one decides. ``origin``: it came with a
-``release``, or an ``operator`` activated it, for ``reason``."""
+"""The sets that were activated, with their texts and what their release added (``frame``); the last one
+decides. ``origin``: it came with a ``release``, or an ``operator`` activated it, for ``reason``."""
 
 sweeps = sa.Table(
     "sweeps",

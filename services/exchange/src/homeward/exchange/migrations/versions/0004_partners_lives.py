@@ -1,4 +1,5 @@
-"""Partners that try out and partners that leave, and the made-up people for the former."""
+"""Partners that try out and partners that leave, the made-up people for the former, and what a release adds
+to policies."""
 
 from alembic import op
 
@@ -12,6 +13,7 @@ COLUMNS = {
         "sandbox boolean NOT NULL DEFAULT false", "leaving_since timestamptz", "left_at timestamptz",
         "left_event uuid",
     ),
+    "policy_sets": ("frame jsonb",),
     "persons": ("synthetic boolean NOT NULL DEFAULT false",),
 }  # fmt: skip
 
