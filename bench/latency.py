@@ -26,7 +26,7 @@ RECEIVED = "homeward.report.received.v1"
 PATIENCE = 60.0
 
 
-class _Synced:
+class Synced:
     """The bench's server, as the platform of the tests wants one."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
@@ -45,7 +45,7 @@ def measure(ground: Ground) -> dict[str, Any]:
     asyncio.run(forget_topics(ground.kafka().bootstrap))
     folder = ground.folder / "platform"
     folder.mkdir()
-    postgres = cast(Postgres, _Synced(ground.postgres))
+    postgres = cast(Postgres, Synced(ground.postgres))
     with running_platform(folder, postgres, ground.kafka(), traced=False) as platform:
         with Session(Credentials.read(folder / "credentials" / "operator.json")) as operator:
             partner = PartnerFeed.register(PARTNERS[-1], operator, folder).session

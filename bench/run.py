@@ -8,20 +8,22 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import uvloop
 
 from homeward.common import telemetry
 
-from . import consuming, importing, latency, reading, relaying, sequencing
+from . import consuming, importing, latency, reading, relaying, sequencing, streaming
 from .ground import Ground, NotHere, open_ground
 from .pairs import Hop, measure, profile
 
 REPORT = Path("build/bench/report.json")
 PAIRS = 7
 PROFILE_LINES = 40
-LATENCY = "latency"
+WHOLE: Mapping[str, ModuleType] = {"latency": latency, "streams": streaming}
+"""What is measured on the whole platform, beside no floor."""
 
 
 HOPS: Mapping[str, Callable[[Ground], AbstractAsyncContextManager[Hop]]] = {
@@ -72,12 +74,12 @@ def _line(result: Mapping[str, Any]) -> str:
     return f"{result['hop']:<24} {rates} {result['ratio']:>5.0%} {spread:<12} {goal:<12} {met}"
 
 
-def _latency(ground: Ground) -> dict[str, Any]:
+def _whole(part: ModuleType, ground: Ground) -> dict[str, Any]:
     try:
-        result = latency.measure(ground)
+        result: dict[str, Any] = part.measure(ground)
     except NotHere as reason:
         return {"left_out": str(reason)}
-    print(latency.line(result), flush=True)
+    print(part.line(result), flush=True)
     return result
 
 
@@ -87,7 +89,7 @@ def main() -> None:
         "--quick", action="store_true", help="few units a run: whether it works, not how fast"
     )
     parser.add_argument(
-        "--only", choices=[*HOPS, LATENCY], action="append", help="this hop; may be given several times"
+        "--only", choices=[*HOPS, *WHOLE], action="append", help="this hop; may be given several times"
     )
     parser.add_argument("--profile", action="store_true", help="print where our side spends its time instead")
     chosen = parser.parse_args()
@@ -96,14 +98,14 @@ def main() -> None:
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     if not chosen.profile:
         print(f"{'hop':<24} {'ours':>9} {'floor':>9} {'':<10} ratio (of {PAIRS} pairs) goal")
-    names = chosen.only or [*HOPS, LATENCY]
+    names = chosen.only or [*HOPS, *WHOLE]
     with open_ground(chosen.quick) as ground:
-        hops = [name for name in names if name != LATENCY]
+        hops = [name for name in names if name in HOPS]
         measured = uvloop.run(run(hops, ground, profiling=chosen.profile))
         if chosen.profile:
             return
-        if LATENCY in names:
-            measured["latency"] = _latency(ground)
+        for name in [name for name in names if name in WHOLE]:
+            measured[name] = _whole(WHOLE[name], ground)
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",

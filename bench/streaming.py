@@ -1,0 +1,97 @@
+"""Five hundred partners' programs that follow a feed and hear nothing, then all of one event, on the whole
+platform. ``python -m bench.run --only streams``."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from harness.platform import running_platform
+from harness.postgres_server import Postgres
+from homeward.client.credentials import Credentials
+from homeward.client.session import Session
+from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
+
+from .ground import Ground, forget_topics
+from .latency import Synced
+
+STREAMS, QUICK = 500, 50
+GOAL_BYTES = 300 << 20
+GOAL_SECONDS = 1.0
+PATH = "/v1/events/stream"
+PATIENCE = 60.0
+NAME = "Person streamed"
+
+
+def measure(ground: Ground) -> dict[str, Any]:
+    """What the report says of it."""
+    asyncio.run(forget_topics(ground.kafka().bootstrap))
+    folder = ground.folder / "streaming"
+    folder.mkdir()
+    postgres = cast(Postgres, Synced(ground.postgres))
+    with running_platform(folder, postgres, ground.kafka(), traced=False) as platform:
+        with Session(Credentials.read(folder / "credentials" / "operator.json")) as operator:
+            partner = PartnerFeed.register(PARTNERS[-1], operator, folder).session
+        with Session(Credentials.read(folder / "credentials" / "caseworker.json")) as sender, partner:
+            url = platform.url_of(("exchange", "serve"))
+            pid = platform.pid_of(("exchange", "serve"))
+            return asyncio.run(_followed(url, pid, partner, sender, QUICK if ground.quick else STREAMS))
+
+
+async def _followed(url: str, pid: int, partner: Session, sender: Session, count: int) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, limits=limits) as client:
+        alone = _resident(pid)
+        open_ = [asyncio.Event() for _ in range(count)]
+        following = [
+            asyncio.create_task(_follow(client, url, partner.headers("GET", PATH), one)) for one in open_
+        ]
+        await asyncio.wait_for(asyncio.gather(*(one.wait() for one in open_)), PATIENCE)
+        idle = _resident(pid)
+        report = {"full_name": NAME, "consents": [CONSENTS[-1]]}
+        await asyncio.to_thread(sender.post, "/v1/reports", report)
+        heard = await asyncio.wait_for(asyncio.gather(*following), PATIENCE)
+        assert len(heard) == count and loop.time() >= max(heard)
+    return {
+        "hop": "streams",
+        "streams": count,
+        "idle_bytes": idle,
+        "without_streams_bytes": alone,
+        "first_to_last_seconds": round(max(heard) - min(heard), 3),
+        "goal_bytes": GOAL_BYTES,
+        "goal_seconds": GOAL_SECONDS,
+        "met": idle <= GOAL_BYTES and max(heard) - min(heard) <= GOAL_SECONDS,
+    }
+
+
+async def _follow(
+    client: httpx.AsyncClient, url: str, headers: Mapping[str, str], opened: asyncio.Event
+) -> float:
+    """When the report's event came."""
+    async with client.stream("GET", f"{url}{PATH}", headers=dict(headers)) as answer:
+        answer.raise_for_status()
+        async for line in answer.aiter_lines():
+            opened.set()
+            if line.startswith("data:") and NAME in json.dumps(json.loads(line[5:]), ensure_ascii=False):
+                return asyncio.get_running_loop().time()
+    raise AssertionError("the stream ended")
+
+
+def _resident(pid: int) -> int:
+    """Bytes of a process's memory that are its own."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [kilobytes] = [text.split()[1] for text in status.splitlines() if text.startswith("VmRSS")]
+    return int(kilobytes) << 10
+
+
+def line(result: Mapping[str, Any]) -> str:
+    """The table's line."""
+    memory = f"{result['idle_bytes'] >> 20} MB idle ({result['without_streams_bytes'] >> 20} without)"
+    told = f"an event reaches all within {result['first_to_last_seconds']:.2f} s of the first"
+    goals = f"goals {GOAL_BYTES >> 20} MB, {GOAL_SECONDS:.0f} s"
+    met = "met" if result["met"] else "NOT MET"
+    return f"{result['streams']} streams: {memory}; {told}; {goals}: {met}"
