@@ -19,7 +19,7 @@ from .store import cases, pages
 from .store import partners as registry
 
 ATTEMPTS = 8
-Start = str | datetime | None
+Start = str | datetime | Place | None
 """Where to read on: behind a cursor, from a time on, or from the beginning."""
 
 
@@ -55,6 +55,7 @@ class Reading:
     async def _page(self, start: Start, limit: int, tx: Tx) -> Page | None:
         names = Pseudonyms(await lookup_key(tx), self.agency)
         place = names.place(start) if isinstance(start, str) else None
+        place = start if isinstance(start, Place) else place
         after = place.seq if place else 0
         if isinstance(start, datetime):
             after = await pages.place_before(tx.db, self.agency, start)
@@ -63,7 +64,7 @@ class Reading:
         if stretch is None or partner is None:
             return None
         _caught_up(stretch.caught_up_at, tx, self.bound)
-        if isinstance(start, str):
+        if isinstance(start, str | Place):
             _must_be_here(place, stretch.epoch)
         source = f"{self.parts.settings.public_url}/v1/events"
         return await read_page(partner, stretch, names, tx, self.judge, source)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, oauth, own_keys, partners, policies, register, stream
+from . import decisions, events, oauth, own_keys, partners, policies, register, stream, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -11,6 +11,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     register.router,
     events.router,
     stream.router,
+    webhooks.router,
     decisions.router,
     policies.router,
 )
