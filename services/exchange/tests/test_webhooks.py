@@ -1,6 +1,7 @@
 """Webhooks: every event arrives, in order, signed and decided at that moment; whoever does not answer well
 is tried again, later and later."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -231,6 +232,8 @@ async def test_two_secrets_are_good_while_one_takes_the_others_place(scene: Scen
     answer = (await own(scene, "POST", "/rotate-secret")).json()
     second = answer["secret"]
     assert answer["former_secret_until"]
+    assert (await own(scene, "POST", "/rotate-secret")).status_code == 409
+    assert await register(scene, hook) == second, "should the answer have been lost"
     await scene.known(report(consent(NGO)))
     await send(scene)
 
@@ -384,3 +387,20 @@ async def test_a_message_is_what_standard_webhooks_says(scene: Scene, hook: Rece
     assert theirs.verify(body, headers)["type"] == "homeward.webhook.test.v1"
     with pytest.raises(WebhookVerificationError):
         theirs.verify(body + b" ", headers)
+
+
+async def test_who_hangs_keeps_nobody_else_waiting(scene: Scene, hook: Receiver) -> None:
+    async with receiver() as slow:
+        slow.answers = [hang]
+        await register(scene, hook)
+        answer = await scene.partner(POLICE, "PUT", PATH, json={"url": slow.url})
+        assert answer.status_code == 200
+        await scene.known(report(consent(NGO), consent(POLICE)))
+        stop = asyncio.Event()
+        running = asyncio.create_task(sender(scene).run(stop))
+        async with asyncio.timeout(30):
+            while len(hook.came) < 2 or not slow.came:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+        stop.set()
+        await asyncio.wait_for(running, 10)
+    assert events(hook) == await scene.read(NGO)

@@ -143,11 +143,15 @@ async def remove_webhook(parts: ServiceParts, actor: Partner) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/rotate-secret", responses=refusals(404))
+@router.post("/rotate-secret", responses=refusals(404, 409))
 async def rotate_secret(parts: ServiceParts, actor: Partner, settings: TheSettings) -> WithSecret:
-    """Another secret; for a day messages are signed by both, and the former one is good as well."""
+    """Another secret; for a day messages are signed by both, and the former one is good as well. Should the
+    answer be lost, putting the webhook again tells the secret."""
     async with parts.transaction(actor.name) as tx:
         row = await _mine(tx, actor)
+        if row.former_until and row.former_until > tx.now:
+            # The one that would be let go is perhaps the only one that the partner knows.
+            raise Problem(409, "rotation-under-way", "The former secret is good still.")
         until = tx.now + timedelta(seconds=settings.webhook_overlap_seconds)
         former = {"former_secret_id": row.secret_id, "former_until": until}
         await store.change(tx.db, row.agency, secret_id=new_id(), **former)
