@@ -22,6 +22,7 @@ MATRIX = Path(__file__).with_name("matrix.txt")
 NONE = UUID("01a20f71-0000-7000-8000-000000000000")
 PLACES: Mapping[str, str] = {
     "agency": "victim-ngo",
+    "format": "htcds",
     "kid": "A" * 43,
     "path": "0/000",
     "receipt": "R-unknown",

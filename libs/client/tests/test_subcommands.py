@@ -171,6 +171,49 @@ class TestLog:
         assert homeward("log", "completeness", "--as", credentials).code == 0
 
 
+class TestStages:
+    """``homeward partner offboard`` and its like, and ``homeward sandbox``."""
+
+    LEAVING: Mapping[str, object] = {
+        "agency": "ngo", "leaving_since": "2026-11-25T08:00:00Z", "left_at": None, "event_id": None,
+        "releases": 7, "standing": 2, "retractions": 5, "unacknowledged": 4,
+        "acknowledged_sequence": 3, "last_sequence": 12,
+    }  # fmt: skip
+
+    def test_leaving_says_what_is_yet_to_be_done(
+        self, fake: FakePlatform, credentials: Path, homeward: Homeward
+    ) -> None:
+        fake.answers["POST", "/v1/partners/ngo/offboard"] = (200, self.LEAVING)
+        assert homeward("partner", "offboard", "ngo", "--as", credentials).out.splitlines() == [
+            "ngo leaves since 2026-11-25T08:00:00Z.",
+            "7 releases, of which 2 are still to be taken back.",
+            "5 retractions and erasures, 4 not acknowledged.",
+        ]
+        left = {**self.LEAVING, "left_at": "2026-11-26T08:00:00Z", "event_id": "e1"}
+        fake.answers["POST", "/v1/partners/ngo/close"] = (200, left)
+        ran = homeward("partner", "close", "ngo", "--reason", "Dissolved.", "--as", credentials)
+        assert "homeward log prove e1" in ran.out
+        assert json.loads(fake.requests[-1][2]) == {"reason": "Dissolved."}
+        fake.answers["GET", "/v1/partners/ngo/certificate"] = (200, left)
+        shown = homeward("partner", "certificate", "ngo", "--as", credentials, "--json")
+        assert json.loads(shown.out) == left
+
+    def test_going_live_and_losing_all_keys(
+        self, fake: FakePlatform, credentials: Path, homeward: Homeward
+    ) -> None:
+        fake.answers["POST", "/v1/partners/ngo/go-live"] = (200, {"last_sequence": 6})
+        assert homeward("partner", "go-live", "ngo", "--as", credentials).out == "ngo is live.\n"
+        key = {"kid": "k1", "since": "a", "until": None, "revoked_at": "b"}
+        fake.answers["POST", "/v1/partners/ngo/revoke"] = (200, {"keys": [key]})
+        ran = homeward("partner", "revoke", "ngo", "--as", credentials)
+        assert ran.out.splitlines() == ["key\tsince\tgood until\trevoked", "k1\ta\t\tb"]
+
+    def test_trying_out(self, fake: FakePlatform, credentials: Path, homeward: Homeward) -> None:
+        for command, path in (("report", "reports"), ("withdraw", "withdrawals")):
+            fake.answers["POST", f"/v1/own/sandbox/{path}"] = (200, {"last_sequence": 8})
+            assert "ends at 8 now" in homeward("sandbox", command, "--as", credentials).out
+
+
 class TestExplain:
     """``homeward explain``."""
 

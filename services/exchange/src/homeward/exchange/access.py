@@ -46,6 +46,12 @@ async def revoke_key(agency: str, kid: str, tx: Tx) -> None:
         raise Problem(404, "not-found", "There is no such key.")
 
 
+async def revoke_all(agency: str, tx: Tx) -> None:
+    """Refuse all keys of a partner and every token got by them."""
+    if await clients.revoke_keys(tx.db, agency, tx.now):
+        await tell(agency, "key-revoked", tx)
+
+
 async def tell(agency: str, change: Change, tx: Tx) -> None:
     """Say how the partner may ask for tokens from now on."""
     client = await clients.client(tx.db, agency)

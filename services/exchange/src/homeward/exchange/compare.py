@@ -44,11 +44,10 @@ class Difference:
 async def compare(
     candidate: PolicySet, judge: Judge, db: AsyncConnection, now: datetime, *, after: UUID | None, limit: int
 ) -> Difference:
-    """What ``candidate`` would change for the next ``limit`` persons behind ``after``, for every partner that
-    is not suspended. Raises PoliciesSuperseded."""
+    """What ``candidate`` would change for the next ``limit`` persons behind ``after``, for every partner for
+    whom anything is decided. Raises PoliciesSuperseded."""
     await follow(judge, db)
-    partners = [registry.partner_of(row) for row in await registry.all_partners(db)]
-    active = judge.answers([partner for partner in partners if not partner.suspended])
+    active = judge.answers(registry.decided_for(await registry.all_partners(db)))
     would_be = Answers(candidate, judge.data_home, active.partners)
     persons = await cases.persons_after(db, after, limit)
     events = await cases.events_of(db, persons)

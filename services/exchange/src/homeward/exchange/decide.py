@@ -46,8 +46,7 @@ async def decide_persons(
         return
     await registry.keep_as_it_is(tx.db)
     await follow(judge, tx.db)
-    partners = [registry.partner_of(row) for row in await registry.all_partners(tx.db)]
-    answers = judge.answers([partner for partner in partners if not partner.suspended])
+    answers = judge.answers(registry.decided_for(await registry.all_partners(tx.db)))
     files = await cases.case_files(tx.db, person_ids)
     events = await cases.events_of(tx.db, person_ids, arrivals)
     newest = await feeds.newest_releases(tx.db, person_ids)

@@ -83,6 +83,8 @@ class Partner:
     accredited: bool
     suspended: bool
     revision: int
+    sandbox: bool = False
+    leaving: bool = False
 
     def principal(self) -> Principal:
         """The partner as policies see it."""
@@ -93,6 +95,8 @@ class Partner:
             tuple(sorted(self.clearance)),
             self.accredited,
             self.suspended,
+            self.sandbox,
+            self.leaving,
         )
 
 
@@ -176,6 +180,8 @@ class CaseFile(NamedTuple):
     """(recipient, ``hold`` or ``objection``) in force."""
     referrals: Sequence[tuple[str, frozenset[str]]]
     """(agency, classes) of referrals that disclose."""
+    synthetic: bool = False
+    """Made up, for partners that try out."""
 
     def valid_until(self, agency: str, now: datetime) -> datetime | None:
         """The earliest time at which a consent that may be in use for this agency ends."""
@@ -194,6 +200,7 @@ class Situation(NamedTuple):
     erased: bool
     classes: frozenset[FieldClass]
     addressee: str | None
+    synthetic: bool = False
 
     def resource(self, agency: str, data_home: str) -> Resource:
         """The case as policies see it for one agency."""
@@ -207,6 +214,7 @@ class Situation(NamedTuple):
             held=(agency, "hold") in self.restrictions,
             objected=(agency, "objection") in self.restrictions,
             erased=self.erased,
+            synthetic=self.synthetic,
         )
 
 
@@ -220,6 +228,7 @@ def situation(file: CaseFile, event: CaseEvent, now: datetime) -> Situation:
         file.erased or event.erased,
         event.classes,
         event.addressee,
+        file.synthetic,
     )
 
 

@@ -1,7 +1,7 @@
 """A page of a feed: checked, opened, recorded, and only then handed out."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -71,12 +71,8 @@ async def read_page(
     Until then nobody can change what the page rests on: whoever withdraws a consent or activates policies
     waits for the pages that are on their way, and no page that is recorded later shows it.
     """
-    if stretch.policy_digest not in {None, judge.policies.digest}:
-        await follow(judge, tx.db)
-    rows = await pages.page(tx.db, partner, stretch, judge.policies.digest, tx.now)
-    if unsettled := {row.whose for row in rows if not _rests(row, stretch)}:
-        raise Unsettled(unsettled)
-    opened = await _open(rows, names, notice_for(partner.kind), tx, source)
+    rows = await settled(pages.page, partner, stretch, tx, judge)
+    opened = await open_rows(rows, names, notice_for(partner.kind), tx, source)
     events = [(row.seq, canonical(event)) for row, event in zip(rows, opened, strict=True)]
     page = Page(events, Place(stretch.epoch, stretch.last), False, names)
     if rows:
@@ -89,14 +85,27 @@ async def read_page(
     return page
 
 
+async def settled(
+    look: Callable[..., Awaitable[list[Shown]]], partner: Partner, stretch: Stretch, tx: Tx, judge: Judge
+) -> list[Shown]:
+    """The rows that ``look`` finds, all of which rest on what is known now; Unsettled."""
+    if stretch.policy_digest not in {None, judge.policies.digest}:
+        await follow(judge, tx.db)
+    rows = await look(tx.db, partner, stretch, judge.policies.digest, tx.now)
+    if unsettled := {row.whose for row in rows if not _rests(row, stretch)}:
+        raise Unsettled(unsettled)
+    return rows
+
+
 def _rests(row: Shown, stretch: Stretch) -> bool:
     """Whether what a row shows was decided on what is known now, and will be until it has left."""
     return row.state != feeds.LIVE or bool(row.rests and row.person_id in stretch.held)
 
 
-async def _open(
+async def open_rows(
     rows: Sequence[Shown], names: Pseudonyms, notice: str | None, tx: Tx, source: str
 ) -> list[dict[str, Any]]:
+    """The rows as CloudEvents, with the partner's own ids."""
     sealed = {row.seq: Sealed(row.event_id, row.value) for row in rows if row.event_id and row.value}
     keys = await tx.keys({subject for one in sealed.values() for subject in one.subjects})
     told = {"notice": notice} if notice else {}

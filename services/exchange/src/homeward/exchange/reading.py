@@ -1,8 +1,11 @@
 """What a partner is given next: decided again where need be, recorded, and only then handed out."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeward.common.contracts import ReadDenied
 from homeward.common.idempotency import lookup_key
@@ -17,8 +20,12 @@ from .judge import Judge
 from .pseudonyms import Place, Pseudonyms
 from .store import cases, pages
 from .store import partners as registry
+from .store.pages import Stretch
 
 ATTEMPTS = 8
+T = TypeVar("T")
+Hold = Callable[[AsyncConnection, str, int, int], Awaitable[Stretch | None]]
+Show = Callable[[Partner, Stretch, Pseudonyms, Tx], Awaitable[T]]
 Start = str | datetime | Place | None
 """Where to read on: behind a cursor, from a time on, or from the beginning."""
 
@@ -35,39 +42,46 @@ class Reading:
     """By how many seconds exchange may be behind."""
 
     async def page(self, start: Start, limit: int) -> Page:
-        """The next events, at most ``limit``, that rest on what is known now; what does not is decided
-        first, in transactions of its own. Problem: 403 while the partner may not read, 410, 422 for a
-        cursor that is none, 503 while feeds pause."""
+        """The next events, at most ``limit``. Problem, as :meth:`read`."""
+        source = f"{self.parts.settings.public_url}/v1/events"
+
+        async def show(partner: Partner, stretch: Stretch, names: Pseudonyms, tx: Tx) -> Page:
+            return await read_page(partner, stretch, names, tx, self.judge, source)
+
+        return await self.read(start, limit, pages.hold, show)
+
+    async def read(self, start: Start, limit: int, hold: Hold, show: Show[T]) -> T:
+        """What ``show`` makes of the stretch that ``hold`` finds behind ``start``, resting on what is known
+        now; what does not is decided first, in transactions of its own. Problem: 403 while the partner may
+        not read, 410, 422 for a cursor that is none, 503 while feeds pause."""
         for _ in range(ATTEMPTS):
             try:
                 async with self.parts.transaction(self.actor) as tx:
-                    page = await self._page(start, limit, tx)
+                    names = Pseudonyms(await lookup_key(tx), self.agency)
+                    place = await self._place(start, names, tx)
+                    stretch = await hold(tx.db, self.agency, place.seq if place else 0, limit)
+                    partner = active(stretch.partner if stretch else None, tx)
+                    if stretch is not None and partner is not None:
+                        _caught_up(stretch.caught_up_at, tx, self.bound)
+                        if start is not None:
+                            _must_be_here(place, stretch.epoch)
+                        return await show(partner, stretch, names, tx)
             except Unsettled as unsettled:
-                async with self.parts.transaction(f"service:{self.parts.name}") as tx:
-                    await cases.lock(tx.db, unsettled.person_ids)
-                    await decide_persons(unsettled.person_ids, tx, self.judge)
+                await self._settle(unsettled)
             else:
-                if page is None:
-                    raise suspended()  # after the commit: the denial is recorded
-                return page
+                raise suspended()  # after the commit: the denial is recorded
         raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
 
-    async def _page(self, start: Start, limit: int, tx: Tx) -> Page | None:
-        names = Pseudonyms(await lookup_key(tx), self.agency)
-        place = names.place(start) if isinstance(start, str) else None
-        place = start if isinstance(start, Place) else place
-        after = place.seq if place else 0
+    async def _place(self, start: Start, names: Pseudonyms, tx: Tx) -> Place | None:
         if isinstance(start, datetime):
-            after = await pages.place_before(tx.db, self.agency, start)
-        stretch = await pages.hold(tx.db, self.agency, after, limit)
-        partner = active(stretch.partner if stretch else None, tx)
-        if stretch is None or partner is None:
-            return None
-        _caught_up(stretch.caught_up_at, tx, self.bound)
-        if isinstance(start, str | Place):
-            _must_be_here(place, stretch.epoch)
-        source = f"{self.parts.settings.public_url}/v1/events"
-        return await read_page(partner, stretch, names, tx, self.judge, source)
+            epoch, _ = await pages.end(tx.db, self.agency)
+            return Place(epoch, await pages.place_before(tx.db, self.agency, start))
+        return names.place(start) if isinstance(start, str) else start
+
+    async def _settle(self, unsettled: Unsettled) -> None:
+        async with self.parts.transaction(f"service:{self.parts.name}") as tx:
+            await cases.lock(tx.db, unsettled.person_ids)
+            await decide_persons(unsettled.person_ids, tx, self.judge)
 
 
 def suspended() -> Problem:

@@ -6,7 +6,7 @@ withdrawn, an objection, a hold, a suspension, a stricter policy.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from homeward.common.contracts import (
@@ -19,6 +19,7 @@ from homeward.common.contracts import (
     ObjectionWithdrawn,
     PartnerAccessChanged,
     PartnerChanged,
+    PartnerStageChanged,
     PolicyActivated,
 )
 from homeward.common.parts import Handler
@@ -48,6 +49,19 @@ async def on_partner_access_changed(event: PartnerAccessChanged, tx: Tx) -> None
     await clients.put_client(tx.db, event.agency, event.agency, "partner", event.dpop)
     rows = [{"kid": kid_of(key.jwk), **key.model_dump(mode="python")} for key in event.keys]
     await clients.put_keys(tx.db, event.agency, rows)
+
+
+async def on_partner_stage_changed(event: PartnerStageChanged, tx: Tx) -> None:
+    """The partner is in that part of its life."""
+    at = tx.handled.envelope.time
+    stages: dict[str, dict[str, Any]] = {
+        "sandbox": {"sandbox": True},
+        "live": {"sandbox": False},
+        "leaving": {"leaving_since": at},
+        "left": {"left_at": at, "left_event": tx.handled.envelope.id, "suspended": True},
+    }
+    await _decide_again(tx)
+    await registry.change_stage(tx.db, event.agency, **stages[event.stage])
 
 
 async def on_policy_activated(event: PolicyActivated, tx: Tx) -> None:
@@ -114,6 +128,7 @@ def _kind(event: Event) -> Literal["hold", "objection"]:
 RESTORES: Mapping[type[Event], Handler] = {
     PartnerChanged: on_partner_changed,
     PartnerAccessChanged: on_partner_access_changed,
+    PartnerStageChanged: on_partner_stage_changed,
     PolicyActivated: on_policy_activated,
     ConsentGranted: on_consent_granted,
     ConsentWithdrawn: on_consent_withdrawn,

@@ -38,6 +38,7 @@ def add(
     vouched_as: Annotated[str | None, typer.Option(help="Its client's id there.")] = None,
     data_home: Annotated[str | None, typer.Option(help="Country of its storage; default: its own.")] = None,
     accredited: Annotated[bool, typer.Option(help="Accredited to assist people.")] = False,
+    sandbox: Annotated[bool, typer.Option(help="It only tries out, with made-up people.")] = False,
     dpop: Annotated[
         str, typer.Option(help="optional: it cannot prove possession of a key yet.")
     ] = "required",
@@ -52,7 +53,7 @@ def add(
         body = {
             "agency": agency, "name": name, "kind": kind, "country": country, "accredited": accredited,
             "data_home": data_home or country, "purposes": purpose, "clearance": clearance, "dpop": dpop,
-            **known,
+            "sandbox": sandbox, **known,
         }  # fmt: skip
         partner = platform.post("/v1/partners", body)
     _show(partner, as_json, out)
@@ -68,8 +69,8 @@ def list_partners(credentials: As = None, as_json: AsJson = False) -> None:
     return print_rows(
         ("partner", "kind", "country", "state", "events", "read", "acknowledged", "retractions overdue"),
         [
-            (p["agency"], p["kind"], p["country"], "suspended" if p["suspended"] else "active",
-             p["last_seq"], p["read_seq"], p["acked_seq"], p["retractions_overdue"])
+            (p["agency"], p["kind"], p["country"], _state(p), p["last_seq"],
+              p["read_seq"], p["acked_seq"], p["retractions_overdue"])
             for p in partners
         ],
         none="No partner is registered.",
@@ -101,7 +102,7 @@ def resume(agency: Agency, credentials: As = None, as_json: AsJson = False) -> N
 def keys(agency: Maybe = None, credentials: As = None, as_json: AsJson = False) -> None:
     """A partner's keys; without a partner's id, your own."""
     with session(credentials) as platform:
-        _show_keys(platform.get(_keys_of(agency))["keys"], as_json)
+        show_keys(platform.get(_keys_of(agency))["keys"], as_json)
 
 
 @commands.command("rotate-key")
@@ -123,7 +124,7 @@ def rotate_key(
             raise Unusable("--out and --public-jwk are for a partner that is named.")
         assert credentials is not None
         found = rotate(platform, credentials)
-    _show_keys(found, as_json)
+    show_keys(found, as_json)
     return None if as_json else say(f"The new key is in {credentials}: put it wherever the former one is.")
 
 
@@ -136,7 +137,7 @@ def revoke_key(
 ) -> None:
     """Have a key, and every token got by it, be refused from now on; it may be in wrong hands."""
     with session(credentials) as platform:
-        _show_keys(platform.post(f"{_keys_of(agency)}/{kid}/revoke")["keys"], as_json)
+        show_keys(platform.post(f"{_keys_of(agency)}/{kid}/revoke")["keys"], as_json)
 
 
 @commands.command()
@@ -151,11 +152,17 @@ def dpop(
         _show(platform.post(f"/v1/partners/{agency}/dpop", {"dpop": proof}), as_json)
 
 
+def _state(partner: dict[str, Any]) -> str:
+    stage = str(partner["stage"])
+    return f"{stage}, suspended" if partner["suspended"] and stage != "left" else stage
+
+
 def _keys_of(agency: str | None) -> str:
     return "/v1/own/keys" if agency is None else f"/v1/partners/{agency}/keys"
 
 
-def _show_keys(found: list[dict[str, Any]], as_json: bool) -> None:
+def show_keys(found: list[dict[str, Any]], as_json: bool) -> None:
+    """A partner's keys."""
     if as_json:
         return print_json(found)
     return print_rows(

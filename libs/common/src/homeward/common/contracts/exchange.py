@@ -74,6 +74,44 @@ class PartnerAccessChanged(_ExchangeEvent):
     keys: Annotated[tuple[PartnerKey, ...], FieldClass.ENVELOPE]
 
 
+class Farewell(BaseModel):
+    """What a partner that left had been given, and what it has confirmed to have let go of."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    releases: int
+    retractions: int
+    unacknowledged: int
+    """Retractions and erasures that it has not acknowledged."""
+    acknowledged_sequence: int
+    last_sequence: int
+
+
+class PartnerStageChanged(_ExchangeEvent):
+    """A partner is in another part of its life: it tries out with made-up people, is live, is leaving (all
+    that it has is taken back), or has left."""
+
+    TYPE = "homeward.partner.stage-changed.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    stage: Annotated[Literal["sandbox", "live", "leaving", "left"], FieldClass.ENVELOPE]
+    revision: Annotated[int, FieldClass.ENVELOPE]
+    farewell: Annotated[Farewell | None, FieldClass.ENVELOPE] = None
+    reason: Annotated[str | None, FieldClass.PROTECTION] = None
+    """Why it left, though it has not confirmed everything."""
+
+
+class SandboxFed(_ExchangeEvent):
+    """People were made up for a partner that tries out: these events are about them, and nobody's."""
+
+    TYPE = "homeward.sandbox.fed.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    events: Annotated[tuple[UUID, ...], FieldClass.ENVELOPE]
+
+
 class PolicyActivated(_ExchangeEvent):
     """A policy set decides from now on."""
 
@@ -199,6 +237,21 @@ class EventsRead(_ExchangeEvent):
     first_seq: Annotated[int, FieldClass.ENVELOPE]
     last_seq: Annotated[int, FieldClass.ENVELOPE]
     page_digest: Annotated[str, FieldClass.ENVELOPE]
+
+
+class ExportMade(_ExchangeEvent):
+    """A file of what a partner may see left for it; recorded before its bytes did."""
+
+    TYPE = "homeward.export.made.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    format: Annotated[Literal["htcds", "pfif"], FieldClass.ENVELOPE]
+    classes: Classes
+    """Those that are in it."""
+    persons: Annotated[int, FieldClass.ENVELOPE]
+    digest: Annotated[str, FieldClass.ENVELOPE]
+    """SHA-256 of the file."""
 
 
 class ReadDenied(_ExchangeEvent):

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from homeward.common.auth import Actor, require
-from homeward.common.contracts import FieldClass, PartnerChanged, PartnerProfile
+from homeward.common.contracts import FieldClass, PartnerChanged, PartnerProfile, PartnerStageChanged
 from homeward.common.contracts.base import AgencyId, Country
 from homeward.common.contracts.intake import Purpose
 from homeward.common.http import ServiceParts
@@ -18,9 +18,22 @@ from homeward.common.problems import Problem
 from homeward.common.tx import Tx
 
 from .. import access
+from ..judge import Judge
+from ..sandbox import AT_FIRST, make_up
 from ..store import clients, feeds
 from ..store import partners as registry
-from .own import Body, Credential, Keys, Kid, Name, TheFederation, TheSettings, credential_of, keys_of
+from .own import (
+    Body,
+    Credential,
+    Keys,
+    Kid,
+    Name,
+    TheFederation,
+    TheJudge,
+    TheSettings,
+    credential_of,
+    keys_of,
+)
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
@@ -46,6 +59,8 @@ class NewPartner(Credential):
     accredited: bool = False
     dpop: Dpop = "required"
     """Whether its tokens must be bound to a key (RFC 9449); optional only for who cannot do that yet."""
+    sandbox: bool = False
+    """Whether it only tries out, with made-up people, until it goes live."""
 
 
 class Proving(Body):
@@ -66,6 +81,7 @@ class Partner(BaseModel):
     clearance: list[str]
     accredited: bool
     suspended: bool
+    stage: registry.Stage
     revision: int
     last_seq: int
     read_seq: int
@@ -95,6 +111,7 @@ async def add(
     request: Request,
     parts: ServiceParts,
     actor: Writer,
+    judge: TheJudge,
     federation: TheFederation,
     key: IdempotencyKey = None,
 ) -> Response:
@@ -120,7 +137,9 @@ async def add(
             await registry.start_sweep(tx.db, "partner registered", tx.now)
             shown = await _changed(body.agency, "registered", tx)
             await access.tell(body.agency, "registered", tx)
-            return shown
+            if body.sandbox:
+                await _make_up(body.agency, shown.revision, tx, judge)
+            return await _shown(body.agency, tx)
 
         return await answer_once(tx, request, key, work)
 
@@ -147,7 +166,7 @@ def _followed(row: Any, waiting: feeds.Unacknowledged) -> Followed:
 
 
 def _partner(row: Any) -> Partner:
-    return Partner.model_validate(dict(row._mapping))
+    return Partner.model_validate({**row._mapping, "stage": registry.stage_of(row)})
 
 
 @router.get("/{agency}")
@@ -163,7 +182,7 @@ async def suspend(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partn
     return await _suspend(agency, parts, actor, suspended=True)
 
 
-@router.post("/{agency}/resume")
+@router.post("/{agency}/resume", responses=refusals(409))
 async def resume(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Partner:
     """The partner reads again; what happened meanwhile is decided in the background."""
     return await _suspend(agency, parts, actor, suspended=False)
@@ -215,12 +234,22 @@ async def _suspend(agency: str, parts: ServiceParts, actor: Actor, *, suspended:
     async with parts.transaction(actor.name) as tx:
         if not suspended:
             await registry.change(tx.db)
+            if (await _shown(agency, tx)).stage == "left":
+                raise Problem(409, "partner-left", "This partner has left. Register it anew, by another id.")
         changed = await registry.set_suspended(tx.db, agency, suspended)
         if changed is None:
             return await _shown(agency, tx)
         if not suspended:
             await registry.start_sweep(tx.db, "partner resumed", tx.now)
         return await _changed(agency, "suspended" if suspended else "resumed", tx)
+
+
+async def _make_up(agency: str, revision: int, tx: Tx, judge: Judge) -> None:
+    """Say that the partner only tries out, and make up people for it."""
+    tx.emit(PartnerStageChanged(agency=agency, stage="sandbox", revision=revision))
+    row = await registry.partner(tx.db, agency)
+    if row is not None:
+        await make_up(registry.partner_of(row), AT_FIRST, tx, judge)
 
 
 async def _changed(agency: str, change: Change, tx: Tx) -> Partner:

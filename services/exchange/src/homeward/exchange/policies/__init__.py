@@ -16,6 +16,7 @@ import cedarpy
 from homeward.common.contracts import FieldClass
 from homeward.common.sealing import canonical
 
+from .always import ALWAYS
 from .bounds import excess
 from .question import Asking, Principal, Question, Resource, Verdict
 
@@ -37,7 +38,7 @@ class PolicySet:
     def __init__(self, texts: Mapping[str, str], schema: str) -> None:
         self.texts = dict(texts)
         """By file name."""
-        joined = "\n".join(texts[name] for name in sorted(texts))
+        joined = "\n".join((ALWAYS, *(texts[name] for name in sorted(texts))))
         if too_much := excess(joined):
             raise PoliciesRefused(too_much)
         self._schema = _parsed_schema(schema)
@@ -56,7 +57,7 @@ class PolicySet:
         """Ids of policies with ``@tell("partner")``: they speak of the recipient alone, so it may know that
         one of them withholds something."""
         self._policies = cedarpy.PolicySet.from_str(joined)
-        self.digest = hashlib.sha256(canonical({"schema": schema, **texts})).hexdigest()
+        self.digest = hashlib.sha256(canonical({"schema": schema, "always": ALWAYS, **texts})).hexdigest()
         """Names this set in every decision."""
         self._memo: dict[Question, tuple[Verdict, str]] = {}
 

@@ -17,6 +17,8 @@ class Principal(NamedTuple):
     clearance: tuple[str, ...]
     accredited: bool
     suspended: bool
+    sandbox: bool = False
+    leaving: bool = False
 
     def attributes(self) -> dict[str, Any]:
         """As the schema names them."""
@@ -27,6 +29,8 @@ class Principal(NamedTuple):
             "clearance": list(self.clearance),
             "accredited": self.accredited,
             "suspended": self.suspended,
+            "sandbox": self.sandbox,
+            "leaving": self.leaving,
         }
 
 
@@ -40,6 +44,7 @@ class Resource(NamedTuple):
     held: bool
     objected: bool
     erased: bool
+    synthetic: bool = False
 
     def attributes(self) -> dict[str, Any]:
         """As the schema names them."""
@@ -51,6 +56,7 @@ class Resource(NamedTuple):
             "held": self.held,
             "objected": self.objected,
             "erased": self.erased,
+            "synthetic": self.synthetic,
         }
 
 

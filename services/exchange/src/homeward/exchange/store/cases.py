@@ -40,6 +40,23 @@ def _in_order(person_ids: Collection[UUID]) -> "sa.Select[tuple[UUID, int]]":
     return query.where(any_of(persons.c.person_id, person_ids)).order_by(persons.c.person_id)
 
 
+async def make_synthetic(db: AsyncConnection, person_id: UUID) -> None:
+    """Mark a person as made up."""
+    await db.execute(sa.update(persons).where(persons.c.person_id == person_id).values(synthetic=True))
+
+
+async def synthetic_person(db: AsyncConnection, agency: str) -> UUID | None:
+    """The oldest of the made-up people of whom an agency may still see something by a consent."""
+    query = (
+        sa.select(consents.c.person_id)
+        .select_from(consents.join(persons, persons.c.person_id == consents.c.person_id))
+        .where(persons.c.synthetic, consents.c.recipient == agency, consents.c.withdrawn_at.is_(None))
+        .order_by(consents.c.obtained_at, consents.c.person_id)
+    )
+    person_id: UUID | None = (await db.execute(query.limit(1))).scalar()
+    return person_id
+
+
 async def persons_after(db: AsyncConnection, after: UUID | None, limit: int) -> list[UUID]:
     """The next ``limit`` persons in id order."""
     query = sa.select(persons.c.person_id).order_by(persons.c.person_id).limit(limit)
@@ -77,6 +94,7 @@ async def case_files(db: AsyncConnection, person_ids: Collection[UUID]) -> list[
             consents=consents_of[row.person_id],
             restrictions=restricted[row.person_id],
             referrals=referred[row.person_id],
+            synthetic=row.synthetic,
         )
         for row in found
     ]

@@ -122,6 +122,12 @@ async def revoke_key(db: AsyncConnection, client_id: str, kid: str, now: datetim
     return (await db.execute(revoked)).first() is not None
 
 
+async def revoke_keys(db: AsyncConnection, client_id: str, now: datetime) -> bool:
+    """Refuse all keys of a client and every token got by them, from now on; False if it had none."""
+    good = sa.update(client_keys).where(client_keys.c.client_id == client_id, _GOOD)
+    return (await db.execute(good.values(revoked_at=now).returning(client_keys.c.kid))).first() is not None
+
+
 async def refused_keys(db: AsyncConnection, since: datetime) -> tuple[list[str], list[str]]:
     """Keys whose tokens are refused: revoked after ``since`` (older tokens have ended by themselves), and
     those of suspended partners."""

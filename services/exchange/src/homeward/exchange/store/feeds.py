@@ -218,7 +218,8 @@ class Unacknowledged:
 async def unacknowledged(
     db: AsyncConnection, overdue_before: datetime, agency: str | None = None
 ) -> dict[str, Unacknowledged]:
-    """By agency, where there are any; those from ``overdue_before`` are overdue."""
+    """By agency, where there are any; those from ``overdue_before`` are overdue. Of who has left there is
+    nothing to wait for any more, unless it is asked about."""
     query: sa.Select[Any] = (
         sa.select(
             feed.c.agency,
@@ -230,8 +231,20 @@ async def unacknowledged(
         .where(feed.c.kind != RELEASE, feed.c.seq > partners.c.acked_seq)
         .group_by(feed.c.agency)
     )
-    found = await db.execute(query if agency is None else query.where(feed.c.agency == agency))
+    whose = partners.c.left_at.is_(None) if agency is None else feed.c.agency == agency
+    found = await db.execute(query.where(whose))
     return {row[0]: Unacknowledged(*row[1:]) for row in found}
+
+
+async def farewell(db: AsyncConnection, agency: str) -> tuple[int, int, int]:
+    """Releases that a partner ever had, those that still stand, and retractions and erasures."""
+    query = sa.select(
+        sa.func.count().filter(feed.c.kind == RELEASE),
+        sa.func.count().filter(feed.c.state == LIVE),
+        sa.func.count().filter(feed.c.kind != RELEASE),
+    ).where(feed.c.agency == agency)
+    releases, standing, retractions = (await db.execute(query)).one()
+    return releases, standing, retractions
 
 
 async def oldest_unread_at(db: AsyncConnection, agency: str) -> datetime | None:

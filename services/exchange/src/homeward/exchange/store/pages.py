@@ -38,10 +38,21 @@ class Stretch:
     """The policies that decide; None if none were activated yet."""
 
 
-_HOLD = sa.text("""
-    WITH stretch AS (
+_ROWS = """
         SELECT seq, state, person_id FROM feed
         WHERE agency = :agency AND seq > CAST(:after AS bigint) ORDER BY seq LIMIT :limit
+"""
+_PERSONS = """
+        SELECT f.seq, f.state, f.person_id FROM feed f
+        WHERE f.agency = :agency AND f.seq > CAST(:after AS bigint) AND f.state = 'live' AND NOT EXISTS (
+            SELECT FROM feed e
+            WHERE e.person_id = f.person_id AND e.agency = f.agency AND e.state = 'live' AND e.seq < f.seq
+        )
+        ORDER BY f.seq LIMIT :limit
+"""
+_HOLD = """
+    WITH stretch AS (
+        {stretch}
     ), held AS (
         SELECT person_id FROM persons
         WHERE person_id = ANY(ARRAY(SELECT person_id FROM stretch WHERE state = 'live'))
@@ -53,13 +64,27 @@ _HOLD = sa.text("""
            coalesce((SELECT max(seq) FROM stretch), CAST(:after AS bigint)) AS last,
            ARRAY(SELECT person_id FROM held) AS held, p.*
     FROM partners p WHERE p.agency = :agency
-""")
+"""
+_HOLD_ROWS = sa.text(_HOLD.format(stretch=_ROWS))
+_HOLD_PERSONS = sa.text(_HOLD.format(stretch=_PERSONS))
 
 
 async def hold(db: AsyncConnection, agency: str, after: int, limit: int) -> Stretch | None:
     """The facts about the persons that these events are about do not change until this transaction ends.
     None if there is no such partner."""
-    row = (await db.execute(_HOLD, {"agency": agency, "after": after, "limit": limit})).first()
+    return await _hold(_HOLD_ROWS, db, agency, after, limit)
+
+
+async def hold_persons(db: AsyncConnection, agency: str, after: int, limit: int) -> Stretch | None:
+    """The same for the next ``limit`` persons of whom the partner has something: where the first of that
+    stands in its feed, there the person stands. What came since may be behind ``last``."""
+    return await _hold(_HOLD_PERSONS, db, agency, after, limit)
+
+
+async def _hold(
+    query: sa.TextClause, db: AsyncConnection, agency: str, after: int, limit: int
+) -> Stretch | None:
+    row = (await db.execute(query, {"agency": agency, "after": after, "limit": limit})).first()
     if row is None:
         return None
     held = frozenset(row.held)
@@ -117,11 +142,11 @@ class Shown(NamedTuple):
     """The sealed event, if the row shows it."""
 
 
-_PAGE = """
+_SHOWN = """
     SELECT f.state <> 'live' OR (
                f.person_id = coalesce(e.person_id, f.person_id) AND f.case_revision = p.revision
-               AND f.partner_revision = $4 AND f.policy_digest = $5
-               AND (f.valid_until IS NULL OR f.valid_until > $6)
+               AND f.partner_revision = $2 AND f.policy_digest = $3
+               AND (f.valid_until IS NULL OR f.valid_until > $4)
            ) AS rests,
            coalesce(e.person_id, f.person_id) AS whose, f.seq, f.kind, f.state, f.release_id, f.person_id,
            f.at, f.generation, f.supersedes, f.classes, f.withheld, f.retracted_seq, f.whole, f.event_id,
@@ -129,9 +154,10 @@ _PAGE = """
     FROM feed f
     LEFT JOIN events e ON e.event_id = f.event_id
     LEFT JOIN persons p ON p.person_id = f.person_id
-    WHERE f.agency = $1 AND f.seq > $2 AND f.seq <= $3
-    ORDER BY f.seq
+    WHERE f.agency = $1 AND {which} ORDER BY f.seq
 """
+_PAGE = _SHOWN.format(which="f.seq > $5 AND f.seq <= $6")
+_OF_PERSONS = _SHOWN.format(which="f.person_id = ANY($5) AND f.state = 'live'")
 
 
 async def page(
@@ -139,7 +165,17 @@ async def page(
 ) -> list[Shown]:
     """The rows of a stretch of the partner's feed."""
     found = await (await driver(db)).fetch(
-        _PAGE, partner.agency, stretch.after, stretch.last, partner.revision, policy_digest, now
+        _PAGE, partner.agency, partner.revision, policy_digest, now, stretch.after, stretch.last
+    )
+    return [Shown(*row) for row in found]
+
+
+async def of_persons(
+    db: AsyncConnection, partner: Partner, stretch: Stretch, policy_digest: str, now: datetime
+) -> list[Shown]:
+    """All that the partner has of the persons of a stretch, in the order of its feed."""
+    found = await (await driver(db)).fetch(
+        _OF_PERSONS, partner.agency, partner.revision, policy_digest, now, list(stretch.held)
     )
     return [Shown(*row) for row in found]
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -24,6 +25,8 @@ def partner_of(row: sa.Row[Any]) -> Partner:
         accredited=row.accredited,
         suspended=row.suspended,
         revision=row.revision,
+        sandbox=row.sandbox,
+        leaving=row.leaving_since is not None,
     )
 
 
@@ -81,6 +84,45 @@ async def set_suspended(db: AsyncConnection, agency: str, suspended: bool) -> sa
     )
     row: sa.Row[Any] | None = changed.first()
     return row
+
+
+Stage = Literal["sandbox", "live", "leaving", "left"]
+
+
+def stage_of(row: sa.Row[Any]) -> Stage:
+    """In which part of its life a partner is."""
+    if row.left_at is not None:
+        return "left"
+    if row.leaving_since is not None:
+        return "leaving"
+    return "sandbox" if row.sandbox else "live"
+
+
+def decided_for(rows: Sequence[sa.Row[Any]]) -> list[Partner]:
+    """Those among them for whom anything is decided: nothing for who has left, and for who is suspended only
+    that all is taken back."""
+    return [
+        partner_of(row)
+        for row in rows
+        if row.left_at is None and (not row.suspended or row.leaving_since is not None)
+    ]
+
+
+async def change_stage(db: AsyncConnection, agency: str, **values: Any) -> int:
+    """Have a partner be in another part of its life; its revision."""
+    changed = await db.execute(
+        sa.update(partners)
+        .where(partners.c.agency == agency)
+        .values(values | {"revision": partners.c.revision + 1})
+        .returning(partners.c.revision)
+    )
+    revision: int = changed.scalar_one()
+    return revision
+
+
+async def note_farewell(db: AsyncConnection, agency: str, event_id: UUID) -> None:
+    """Which event says that a partner has left."""
+    await db.execute(sa.update(partners).where(partners.c.agency == agency).values(left_event=event_id))
 
 
 async def revise_all(db: AsyncConnection) -> None:

@@ -62,19 +62,26 @@ partners = sa.Table(
     Column("clearance", Texts(), nullable=False),
     Column("accredited", Boolean, nullable=False),
     Column("suspended", Boolean, nullable=False, server_default=sa.false()),
+    Column("sandbox", Boolean, nullable=False, server_default=sa.false()),
+    instant("leaving_since", nullable=True),
+    instant("left_at", nullable=True),
+    Column("left_event", Uuid),
     Column("revision", Integer, nullable=False, server_default="1"),
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     Column("read_seq", BigInteger, nullable=False, server_default="0"),
     Column("acked_seq", BigInteger, nullable=False, server_default="0"),
     instant("registered_at"),
 )
-"""The registry: what policies know of a partner, and how far its feed has got."""
+"""The registry: what policies know of a partner, and how far its feed has got. In the ``sandbox`` it sees
+made-up people and no others. Since ``leaving_since`` all that it has is taken back, and at ``left_at`` that
+was done; ``left_event`` says so in the log."""
 
 persons = sa.Table(
     "persons",
     metadata,
     Column("person_id", Uuid, primary_key=True),
     Column("revision", Integer, nullable=False, server_default="1"),
+    Column("synthetic", Boolean, nullable=False, server_default=sa.false()),
 )
 """Whose visibility is decided as one; the revision moves with every fact that matters to policies."""
 

@@ -55,7 +55,7 @@ _TAKE = sa.text("""
     UPDATE webhooks SET next_attempt_at = :until, revision = revision + 1
     WHERE agency IN (
         SELECT w.agency FROM webhooks w JOIN partners p USING (agency)
-        WHERE w.disabled IS NULL AND w.next_attempt_at <= :now AND NOT p.suspended
+        WHERE w.disabled IS NULL AND w.next_attempt_at <= :now AND NOT p.suspended AND p.left_at IS NULL
               AND (p.last_seq <> w.seq OR w.epoch <> coalesce((SELECT epoch FROM relay_state), 1))
         ORDER BY w.next_attempt_at LIMIT :most FOR UPDATE OF w SKIP LOCKED
     )
