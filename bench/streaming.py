@@ -42,7 +42,6 @@ def measure(ground: Ground) -> dict[str, Any]:
 
 
 async def _followed(url: str, pid: int, partner: Session, sender: Session, count: int) -> dict[str, Any]:
-    loop = asyncio.get_running_loop()
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, limits=limits) as client:
         alone = _resident(pid)
@@ -55,7 +54,6 @@ async def _followed(url: str, pid: int, partner: Session, sender: Session, count
         report = {"full_name": NAME, "consents": [CONSENTS[-1]]}
         await asyncio.to_thread(sender.post, "/v1/reports", report)
         heard = await asyncio.wait_for(asyncio.gather(*following), PATIENCE)
-        assert len(heard) == count and loop.time() >= max(heard)
     return {
         "hop": "streams",
         "streams": count,

@@ -195,7 +195,12 @@ class Scene:
         """A request of a partner."""
         name = who["agency"]
         token = self.world.verifier.token(
-            "events:read", "decisions:read", organisation=name, role="partner", client_id=name
+            "events:read",
+            "decisions:read",
+            "webhooks:write",
+            organisation=name,
+            role="partner",
+            client_id=name,
         )
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         return await self._client.request(method, path, headers=headers, **options)

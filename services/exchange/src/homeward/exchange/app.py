@@ -28,6 +28,7 @@ from .restores import RESTORES
 from .settings import Settings
 from .store import clients as registry
 from .sweep import Sweeper
+from .webhooks import Webhooks
 
 
 class StaffUnusable(Exception):
@@ -67,7 +68,11 @@ def create_service(
         restores=RESTORES,
         finish=finishing(judge),
         ready=lambda: enrol_staff(parts),
-        background=[Sweeper(parts, judge).run, Watch(parts, topics_of(CONSUMERS)).run],
+        background=[
+            Sweeper(parts, judge).run,
+            Watch(parts, topics_of(CONSUMERS)).run,
+            Webhooks(parts, judge, settings).run,
+        ],
     )
 
 

@@ -29,7 +29,10 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {"audit:read", "decisions:read", "partners:read", "consents:read", "policies:read"}
     ),
     "partner": frozenset(
-        {"events:read", "decisions:read", "reports:write", "referrals:respond", "keys:write"}
+        {
+            "events:read", "decisions:read", "reports:write", "referrals:respond", "webhooks:write",
+            "keys:write",
+        }
     ),
 }  # fmt: skip
 """What a client of each role may ask for."""

@@ -23,12 +23,11 @@ from .store import partners as registry
 from .store.pages import Stretch
 
 ATTEMPTS = 8
-Start = str | datetime | None
-"""Where to read on: behind a cursor, from a time on, or from the beginning."""
 T = TypeVar("T")
 Hold = Callable[[AsyncConnection, str, int, int], Awaitable[Stretch | None]]
-"""Of an agency, behind a sequence, at most so many: see :func:`.pages.hold`."""
 Show = Callable[[Partner, Stretch, Pseudonyms, Tx], Awaitable[T]]
+Start = str | datetime | Place | None
+"""Where to read on: behind a cursor, from a time on, or from the beginning."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Reading:
     """By how many seconds exchange may be behind."""
 
     async def page(self, start: Start, limit: int) -> Page:
-        """The next events, at most ``limit``; problems as for :meth:`read`."""
+        """The next events, at most ``limit``. Problem, as :meth:`read`."""
         source = f"{self.parts.settings.public_url}/v1/events"
 
         async def show(partner: Partner, stretch: Stretch, names: Pseudonyms, tx: Tx) -> Page:
@@ -52,37 +51,37 @@ class Reading:
         return await self.read(start, limit, pages.hold, show)
 
     async def read(self, start: Start, limit: int, hold: Hold, show: Show[T]) -> T:
-        """What ``show`` makes of the stretch that ``hold`` finds, resting on what is known now; what does not
-        is decided first, in transactions of its own. Problem: 403 while the partner may not read, 410, 422
-        for a cursor that is none, 503 while feeds pause."""
+        """What ``show`` makes of the stretch that ``hold`` finds behind ``start``, resting on what is known
+        now; what does not is decided first, in transactions of its own. Problem: 403 while the partner may
+        not read, 410, 422 for a cursor that is none, 503 while feeds pause."""
         for _ in range(ATTEMPTS):
             try:
                 async with self.parts.transaction(self.actor) as tx:
-                    shown = await self._read(start, limit, hold, show, tx)
+                    names = Pseudonyms(await lookup_key(tx), self.agency)
+                    place = await self._place(start, names, tx)
+                    stretch = await hold(tx.db, self.agency, place.seq if place else 0, limit)
+                    partner = active(stretch.partner if stretch else None, tx)
+                    if stretch is not None and partner is not None:
+                        _caught_up(stretch.caught_up_at, tx, self.bound)
+                        if start is not None:
+                            _must_be_here(place, stretch.epoch)
+                        return await show(partner, stretch, names, tx)
             except Unsettled as unsettled:
-                async with self.parts.transaction(f"service:{self.parts.name}") as tx:
-                    await cases.lock(tx.db, unsettled.person_ids)
-                    await decide_persons(unsettled.person_ids, tx, self.judge)
+                await self._settle(unsettled)
             else:
-                if shown is None:
-                    raise suspended()  # after the commit: the denial is recorded
-                return shown
+                raise suspended()  # after the commit: the denial is recorded
         raise Problem(503, "try-again", "What this page shows changes at the moment.", retry_after=1)
 
-    async def _read(self, start: Start, limit: int, hold: Hold, show: Show[T], tx: Tx) -> T | None:
-        names = Pseudonyms(await lookup_key(tx), self.agency)
-        place = names.place(start) if isinstance(start, str) else None
-        after = place.seq if place else 0
+    async def _place(self, start: Start, names: Pseudonyms, tx: Tx) -> Place | None:
         if isinstance(start, datetime):
-            after = await pages.place_before(tx.db, self.agency, start)
-        stretch = await hold(tx.db, self.agency, after, limit)
-        partner = active(stretch.partner if stretch else None, tx)
-        if stretch is None or partner is None:
-            return None
-        _caught_up(stretch.caught_up_at, tx, self.bound)
-        if isinstance(start, str):
-            _must_be_here(place, stretch.epoch)
-        return await show(partner, stretch, names, tx)
+            epoch, _ = await pages.end(tx.db, self.agency)
+            return Place(epoch, await pages.place_before(tx.db, self.agency, start))
+        return names.place(start) if isinstance(start, str) else start
+
+    async def _settle(self, unsettled: Unsettled) -> None:
+        async with self.parts.transaction(f"service:{self.parts.name}") as tx:
+            await cases.lock(tx.db, unsettled.person_ids)
+            await decide_persons(unsettled.person_ids, tx, self.judge)
 
 
 def suspended() -> Problem:

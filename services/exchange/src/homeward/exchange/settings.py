@@ -1,5 +1,6 @@
 """Settings of exchange, from the environment: prefix ``EXCHANGE_``."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import Field
@@ -30,6 +31,15 @@ class Settings(ServiceSettings):
     """Partners that follow their feed as a stream; they are not counted among the requests under way."""
     heartbeat_seconds: float = Field(default=15.0, gt=0)
     """How often a stream that has nothing to tell says that it is there."""
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks inside which webhooks may be, without TLS as well; anywhere else only what is public is
+    reached, by https."""
+    webhook_seconds: float = Field(default=15.0, gt=0)
+    """How long one attempt to send a message may take."""
+    webhook_give_up_seconds: int = Field(default=432_000, ge=0)
+    """After how long of failing a webhook is disabled."""
+    webhook_overlap_seconds: int = Field(default=86_400, ge=0)
+    """How long the former secret of a webhook stays good."""
     token_seconds: int = 300
     key_overlap_seconds: int = Field(default=604_800, ge=0)
     """How long a partner's key stays good after the partner has put another in its place."""

@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from . import decisions, events, exports, oauth, own_keys, partners, policies, register, stages, stream
+from . import (
+    decisions,
+    events,
+    exports,
+    oauth,
+    own_keys,
+    partners,
+    policies,
+    register,
+    stages,
+    stream,
+    webhooks,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
@@ -12,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     register.router,
     events.router,
     stream.router,
+    webhooks.router,
     exports.router,
     decisions.router,
     policies.router,

@@ -4,11 +4,11 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from homeward.common.auth import Actor, require
+from homeward.common.auth import Actor
 from homeward.common.contracts import FeedAcknowledged
 from homeward.common.http import ServiceParts
 from homeward.common.openapi import refusals
@@ -17,14 +17,14 @@ from homeward.common.tx import Tx
 
 from ..bell import Waiting
 from ..feed import Page
-from ..reading import Reading, Start, active, suspended
+from ..reading import Start, active, suspended
 from ..store import feeds
 from ..store import partners as registry
-from . import formats
-from .own import Body, TheBell, TheJudge, TheSettings
+from . import accept
+from .own import Body, TheBell
+from .reading import Reader, TheReading
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
-Reader = Annotated[Actor, require("events:read")]
 
 
 class Events(BaseModel):
@@ -79,20 +79,7 @@ def _in_utc(at: datetime) -> datetime:
 FromTime = Annotated[AwareDatetime | None, AfterValidator(lambda at: at and _in_utc(at)), Query(alias="from")]
 
 
-async def reading(
-    parts: ServiceParts,
-    actor: Annotated[Actor, require("events:read")],
-    judge: TheJudge,
-    settings: TheSettings,
-) -> Reading:
-    """The actor reads its own organisation's feed."""
-    return Reading(parts, judge, actor.organisation, actor.name, settings.feed_pause_seconds)
-
-
-TheReading = Annotated[Reading, Depends(reading)]
-
-
-@router.get("", response_model=Events, responses={200: {**formats.DOCUMENTED}, **refusals(406, 410)})
+@router.get("", response_model=Events, responses={200: {**accept.DOCUMENTED}, **refusals(406, 410)})
 async def pull(
     request: Request,
     actor: Reader,
@@ -109,14 +96,14 @@ async def pull(
     ``Accept`` chooses the form. In the forms that have no place for them, ``cursor`` and ``more`` are in the
     headers ``Homeward-Cursor`` and ``Homeward-More``, as they are in all.
     """
-    media = formats.wanted(", ".join(request.headers.getlist("accept")))
+    media = accept.wanted(", ".join(request.headers.getlist("accept")))
     start = one_start(cursor, from_time)
     ends = asyncio.get_running_loop().time() + wait
     while True:
         page = await reading.page(start, limit)
         left = ends - asyncio.get_running_loop().time()
         if page.events or left <= 0:
-            return formats.answer(page, media)
+            return accept.answer(page, media)
         start = page.cursor
         if await bell.rings(waiting(actor, page), left) is False:
             raise revoked()

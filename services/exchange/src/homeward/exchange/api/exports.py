@@ -14,7 +14,7 @@ from ..formats import FORMATS, Format
 from ..pseudonyms import Pseudonyms
 from ..store import pages
 from ..store.pages import Stretch
-from .events import TheReading
+from .reading import TheReading
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
 _FILES = {one.media_type.partition(";")[0]: {"schema": {"type": "string"}} for one in FORMATS.values()}

@@ -18,8 +18,9 @@ from homeward.common.problems import Problem
 from ..bell import Bell
 from ..feed import Page
 from ..reading import Reading
-from .events import Cursor, FromTime, Limit, Reader, TheReading, one_start, revoked, waiting
+from .events import Cursor, FromTime, Limit, one_start, revoked, waiting
 from .own import TheBell, TheSettings, TheStreams
+from .reading import Reader, TheReading
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 MEDIA = "text/event-stream"

@@ -105,6 +105,18 @@ async def place_before(db: AsyncConnection, agency: str, at: datetime) -> int:
     return place
 
 
+_END = sa.text("""
+    SELECT coalesce((SELECT epoch FROM relay_state), 1),
+           coalesce((SELECT last_seq FROM partners WHERE agency = :agency), 0)
+""")
+
+
+async def end(db: AsyncConnection, agency: str) -> tuple[int, int]:
+    """Which feed it is, and its last place."""
+    epoch, seq = (await db.execute(_END, {"agency": agency})).one()
+    return epoch, seq
+
+
 class Shown(NamedTuple):
     """A row of a feed, as it is to be shown."""
 

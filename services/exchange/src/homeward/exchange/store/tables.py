@@ -225,3 +225,26 @@ sweeps = sa.Table(
 
 progress = sa.Table("progress", metadata, Column("one", Integer, primary_key=True), instant("caught_up_at"))
 """One row: all that others had published by then is taken into account here."""
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("secret_id", Uuid, nullable=False),
+    Column("former_secret_id", Uuid),
+    instant("former_until", nullable=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("disabled", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("last_problem", Text),
+    instant("failing_since", nullable=True),
+    instant("next_attempt_at"),
+    Column("revision", BigInteger, nullable=False, server_default="1"),
+)
+"""Where a partner wants to be told of events (``payload``: ``full`` or ``ids``), and how far it has been,
+``seq`` of the feed as it was in ``epoch``. Secrets are derived from their ids. ``disabled`` says why nothing
+is sent any more. Whoever sends holds it until ``next_attempt_at``, and what it finds counts for nothing if
+somebody else has taken it on since (``revision``)."""
