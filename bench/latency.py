@@ -3,7 +3,8 @@ its own, on Kafka. ``python -m bench.run --only latency``."""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from statistics import quantiles
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ RECEIVED = "homeward.report.received.v1"
 PATIENCE = 60.0
 
 
-class Synced:
+class _Synced:
     """The bench's server, as the platform of the tests wants one."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
@@ -40,19 +41,26 @@ class Synced:
         """All goes with the server."""
 
 
-def measure(ground: Ground) -> dict[str, Any]:
-    """What the report says of it."""
+@contextmanager
+def whole_platform(ground: Ground, name: str) -> Iterator[tuple[Platform, Session, Session]]:
+    """The platform, somebody who may hand in reports, and a partner who may see much of them."""
     asyncio.run(forget_topics(ground.kafka().bootstrap))
-    folder = ground.folder / "platform"
+    folder = ground.folder / name
     folder.mkdir()
-    postgres = cast(Postgres, Synced(ground.postgres))
+    postgres = cast(Postgres, _Synced(ground.postgres))
     with running_platform(folder, postgres, ground.kafka(), traced=False) as platform:
         with Session(Credentials.read(folder / "credentials" / "operator.json")) as operator:
             partner = PartnerFeed.register(PARTNERS[-1], operator, folder).session
         with Session(Credentials.read(folder / "credentials" / "caseworker.json")) as sender, partner:
-            watched = _Watched(platform, sender, partner)
-            asyncio.run(watched.run(5, "warm"))
-            asyncio.run(watched.run(5 if ground.quick else 20, "measured"))
+            yield platform, sender, partner
+
+
+def measure(ground: Ground) -> dict[str, Any]:
+    """What the report says of it."""
+    with whole_platform(ground, "platform") as (platform, sender, partner):
+        watched = _Watched(platform, sender, partner)
+        asyncio.run(watched.run(5, "warm"))
+        asyncio.run(watched.run(5 if ground.quick else 20, "measured"))
     return watched.summary()
 
 

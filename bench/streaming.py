@@ -5,18 +5,15 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
-from harness.platform import running_platform
-from harness.postgres_server import Postgres
-from homeward.client.credentials import Credentials
 from homeward.client.session import Session
-from homeward.onebox.demo.partners import CONSENTS, PARTNERS, PartnerFeed
+from homeward.onebox.demo.partners import CONSENTS
 
-from .ground import Ground, forget_topics
-from .latency import Synced
+from .ground import Ground
+from .latency import whole_platform
 
 STREAMS, QUICK = 500, 50
 GOAL_BYTES = 300 << 20
@@ -28,17 +25,10 @@ NAME = "Person streamed"
 
 def measure(ground: Ground) -> dict[str, Any]:
     """What the report says of it."""
-    asyncio.run(forget_topics(ground.kafka().bootstrap))
-    folder = ground.folder / "streaming"
-    folder.mkdir()
-    postgres = cast(Postgres, Synced(ground.postgres))
-    with running_platform(folder, postgres, ground.kafka(), traced=False) as platform:
-        with Session(Credentials.read(folder / "credentials" / "operator.json")) as operator:
-            partner = PartnerFeed.register(PARTNERS[-1], operator, folder).session
-        with Session(Credentials.read(folder / "credentials" / "caseworker.json")) as sender, partner:
-            url = platform.url_of(("exchange", "serve"))
-            pid = platform.pid_of(("exchange", "serve"))
-            return asyncio.run(_followed(url, pid, partner, sender, QUICK if ground.quick else STREAMS))
+    with whole_platform(ground, "streaming") as (platform, sender, partner):
+        role = ("exchange", "serve")
+        count = QUICK if ground.quick else STREAMS
+        return asyncio.run(_followed(platform.url_of(role), platform.pid_of(role), partner, sender, count))
 
 
 async def _followed(url: str, pid: int, partner: Session, sender: Session, count: int) -> dict[str, Any]:
