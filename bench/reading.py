@@ -49,7 +49,7 @@ async def cold(ground: Ground) -> AsyncIterator[Hop]:
 async def _hop(ground: Ground, name: str, *, keys_warm: bool) -> AsyncIterator[Hop]:
     async with ground.world(f"reading_{'warm' if keys_warm else 'cold'}") as world, connection(world) as db:
         service = await world.start(create_service, Settings)
-        await _fill(world, service, ground.count(600, 150))
+        await fill(world, service, ground.count(600, 150))
         subjects = {
             s
             for (i, v) in await db.fetch("SELECT event_id, value FROM events")
@@ -120,7 +120,7 @@ async def _get(app: ASGIApp, token: str, query: str) -> bytes:
     return b"".join(message.get("body", b"") for message in sent)
 
 
-async def _fill(world: World, service: Service, count: int) -> None:
+async def fill(world: World, service: Service, count: int) -> None:
     """A feed of that many reports, their persons and their cases."""
     jwk = jose.public_jwk(jose.new_key())
     async with world.client(service, "partners:write") as operator:

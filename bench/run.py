@@ -15,14 +15,14 @@ import uvloop
 
 from homeward.common import telemetry
 
-from . import consuming, importing, latency, reading, relaying, sequencing, streaming
+from . import consuming, deciding, importing, latency, reading, relaying, sequencing, streaming
 from .ground import Ground, NotHere, open_ground
 from .pairs import Hop, measure, profile
 
 REPORT = Path("build/bench/report.json")
 PAIRS = 7
 PROFILE_LINES = 40
-WHOLE: Mapping[str, ModuleType] = {"latency": latency, "streams": streaming}
+WHOLE: Mapping[str, ModuleType] = {"deciding": deciding, "latency": latency, "streams": streaming}
 """What is measured on the whole platform, beside no floor."""
 
 
