@@ -49,7 +49,7 @@ def _handler(platform: Callable[[], FakePlatform]) -> type[BaseHTTPRequestHandle
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = _any
+        do_GET = do_POST = do_PUT = do_DELETE = _any
 
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet."""

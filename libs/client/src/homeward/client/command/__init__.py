@@ -10,7 +10,7 @@ import typer
 
 from ..credentials import CredentialsUnusable
 from ..session import Refused, Unreachable
-from . import consents, events, exports, logs, operations, partners, policies, reports, stages
+from . import consents, events, exports, logs, operations, partners, policies, reports, stages, webhooks
 from .output import Unusable, complain, say_next, say_refused
 
 
@@ -23,7 +23,9 @@ def create_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (reports, partners, stages, policies, consents, events, exports, logs, operations):
+    for module in (
+        reports, partners, stages, policies, consents, events, webhooks, exports, logs, operations,
+    ):  # fmt: skip
         module.register(app)
     for found in sorted(entry_points(group="homeward.commands"), key=lambda point: point.name):
         found.load()(app)
