@@ -14,7 +14,7 @@ from standardwebhooks import Webhook as StandardWebhook
 from standardwebhooks import WebhookVerificationError
 
 from homeward.client.webhooks import Forged, verify
-from homeward.common.contracts import EventsRead
+from homeward.common.contracts import EventsRead, WebhookChanged
 from homeward.exchange.judge import Judge
 from homeward.exchange.settings import Settings
 from homeward.exchange.webhooks import Webhooks, pause
@@ -368,3 +368,15 @@ async def test_who_hangs_keeps_nobody_else_waiting(scene: Scene, hook: Receiver)
         stop.set()
         await asyncio.wait_for(running, 10)
     assert events(hook) == await scene.read(NGO)
+
+
+async def test_the_log_says_what_was_done_to_it_and_of_the_address_the_host_alone(
+    scene: Scene, hook: Receiver
+) -> None:
+    await register(scene, hook)
+    await own(scene, "POST", "/rotate-secret")
+    await own(scene, "POST", "/recover", {"since": "2025-01-01T00:00:00Z"})
+    await own(scene, "DELETE")
+    told = await scene.world.said(scene.service, WebhookChanged)
+    assert [one.change for one in told] == ["set", "secret-rotated", "recovered", "removed"]
+    assert [one.host for one in told] == ["127.0.0.1", None, None, None]

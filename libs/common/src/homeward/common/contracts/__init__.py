@@ -27,6 +27,7 @@ from .exchange import (
     ReleaseDecided,
     ReleaseRetracted,
     SandboxFed,
+    WebhookChanged,
 )
 from .intake import ReportReceived, StatedConsent
 from .keyring import KekDestroyed, KeysHandedOut, KeysRewrapped, SubjectErased
@@ -91,5 +92,6 @@ __all__ = [
     "StatusAsserted",
     "Subject",
     "SubjectErased",
+    "WebhookChanged",
     "contract_of",
 ]

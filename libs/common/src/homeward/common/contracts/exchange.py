@@ -112,6 +112,18 @@ class SandboxFed(_ExchangeEvent):
     events: Annotated[tuple[UUID, ...], FieldClass.ENVELOPE]
 
 
+class WebhookChanged(_ExchangeEvent):
+    """A partner has its events sent somewhere, or no more; ``host`` is where, without the rest of the
+    address, which may hold what only the partner is to know."""
+
+    TYPE = "homeward.webhook.changed.v1"
+    STREAM = "agency"
+
+    agency: EnvelopeAgency
+    change: Annotated[Literal["set", "secret-rotated", "recovered", "removed"], FieldClass.ENVELOPE]
+    host: Annotated[str | None, FieldClass.ENVELOPE] = None
+
+
 class PolicyActivated(_ExchangeEvent):
     """A policy set decides from now on."""
 

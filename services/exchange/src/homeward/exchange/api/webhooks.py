@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from homeward.common.auth import Actor, require
+from homeward.common.contracts import WebhookChanged
 from homeward.common.http import ServiceParts
 from homeward.common.idempotency import lookup_key
 from homeward.common.ids import new_id
@@ -131,6 +132,7 @@ async def put_webhook(
             **_afresh(tx.now),
         }
         await store.put(tx.db, row, kept=("secret_id", "epoch", "seq"))
+        tx.emit(WebhookChanged(agency=actor.organisation, change="set", host=url.host))
         return await _with_secret(tx, actor)
 
 
@@ -140,6 +142,7 @@ async def remove_webhook(parts: ServiceParts, actor: Partner) -> Response:
     async with parts.transaction(actor.name) as tx:
         if not await store.remove(tx.db, actor.organisation):
             raise _none()
+        tx.emit(WebhookChanged(agency=actor.organisation, change="removed"))
     return Response(status_code=204)
 
 
@@ -155,6 +158,7 @@ async def rotate_secret(parts: ServiceParts, actor: Partner, settings: TheSettin
         until = tx.now + timedelta(seconds=settings.webhook_overlap_seconds)
         former = {"former_secret_id": row.secret_id, "former_until": until}
         await store.change(tx.db, row.agency, secret_id=new_id(), **former)
+        tx.emit(WebhookChanged(agency=row.agency, change="secret-rotated"))
         return await _with_secret(tx, actor)
 
 
@@ -186,6 +190,7 @@ async def recover(body: Recovery, parts: ServiceParts, actor: Partner) -> Webhoo
         seq = await pages.place_before(tx.db, row.agency, body.since)
         epoch, _ = await pages.end(tx.db, row.agency)
         await store.change(tx.db, row.agency, seq=seq, epoch=epoch, **_afresh(tx.now))
+        tx.emit(WebhookChanged(agency=row.agency, change="recovered"))
         return await _shown(tx, actor)
 
 
