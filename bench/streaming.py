@@ -16,6 +16,8 @@ from .ground import Ground
 from .latency import whole_platform
 
 STREAMS, QUICK = 500, 50
+AT_ONCE = 50
+"""More requests than a process takes at once would be turned away."""
 GOAL_BYTES = 300 << 20
 GOAL_SECONDS = 1.0
 PATH = "/v1/events/stream"
@@ -35,11 +37,11 @@ async def _followed(url: str, pid: int, partner: Session, sender: Session, count
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, limits=limits) as client:
         alone = _resident(pid)
-        open_ = [asyncio.Event() for _ in range(count)]
-        following = [
-            asyncio.create_task(_follow(client, url, partner.headers("GET", PATH), one)) for one in open_
-        ]
-        await asyncio.wait_for(asyncio.gather(*(one.wait() for one in open_)), PATIENCE)
+        following = []
+        for start in range(0, count, AT_ONCE):
+            opened = [asyncio.Event() for _ in range(min(AT_ONCE, count - start))]
+            following += [asyncio.create_task(_follow(client, url, partner, one)) for one in opened]
+            await asyncio.wait_for(asyncio.gather(*(one.wait() for one in opened)), PATIENCE)
         idle = _resident(pid)
         report = {"full_name": NAME, "consents": [CONSENTS[-1]]}
         await asyncio.to_thread(sender.post, "/v1/reports", report)
@@ -56,17 +58,19 @@ async def _followed(url: str, pid: int, partner: Session, sender: Session, count
     }
 
 
-async def _follow(
-    client: httpx.AsyncClient, url: str, headers: Mapping[str, str], opened: asyncio.Event
-) -> float:
+async def _follow(client: httpx.AsyncClient, url: str, partner: Session, opened: asyncio.Event) -> float:
     """When the report's event came."""
-    async with client.stream("GET", f"{url}{PATH}", headers=dict(headers)) as answer:
-        answer.raise_for_status()
-        async for line in answer.aiter_lines():
-            opened.set()
-            if line.startswith("data:") and NAME in json.dumps(json.loads(line[5:]), ensure_ascii=False):
-                return asyncio.get_running_loop().time()
-    raise AssertionError("the stream ended")
+    while True:
+        async with client.stream("GET", f"{url}{PATH}", headers=partner.headers("GET", PATH)) as answer:
+            if answer.status_code == 503:  # busy, or feeds pause
+                await asyncio.sleep(0.5)
+                continue
+            answer.raise_for_status()
+            async for line in answer.aiter_lines():
+                opened.set()
+                if line.startswith("data:") and NAME in json.dumps(json.loads(line[5:]), ensure_ascii=False):
+                    return asyncio.get_running_loop().time()
+            raise AssertionError("the stream ended")
 
 
 def _resident(pid: int) -> int:

@@ -55,7 +55,7 @@ async def make_export(
                 digest=digest.hexdigest(),
             )
         )
-        if await pages.mark_read(tx.db, partner, 0) is None:  # suspended or changed meanwhile
+        if await pages.mark_read(tx.db, partner, stretch, 0) is None:  # suspended or changed meanwhile
             raise Unsettled(set())
     more = len(stretch.held) == stretch.limit
     following = names.cursor(Place(stretch.epoch, stretch.last)) if more else None

@@ -78,7 +78,7 @@ async def read_page(
     if rows:
         digest, first, last = hashlib.sha256(page.array).hexdigest(), rows[0].seq, rows[-1].seq
         tx.emit(EventsRead(agency=partner.agency, first_seq=first, last_seq=last, page_digest=digest))
-        end = await pages.mark_read(tx.db, partner, last)
+        end = await pages.mark_read(tx.db, partner, stretch, last)
         if end is None:
             raise Unsettled(set())
         return replace(page, more=len(rows) == stretch.limit and end > last)

@@ -186,10 +186,20 @@ _MARK = """
 """
 
 
-async def mark_read(db: AsyncConnection, partner: Partner, seq: int) -> int | None:
+_STAYS = """
+    SELECT last_seq FROM partners WHERE agency = $1 AND revision = $2 AND NOT suspended FOR SHARE
+"""
+
+
+async def mark_read(db: AsyncConnection, partner: Partner, stretch: Stretch, seq: int) -> int | None:
     """How far a partner has been given its feed; the feed's end, or None if the partner was suspended or
-    changed meanwhile."""
-    end: int | None = await (await driver(db)).fetchval(_MARK, partner.agency, partner.revision, seq)
+    changed meanwhile. Of those who read what was read before none waits for another."""
+    connection = await driver(db)
+    end: int | None
+    if seq <= stretch.partner.read_seq:
+        end = await connection.fetchval(_STAYS, partner.agency, partner.revision)
+    else:
+        end = await connection.fetchval(_MARK, partner.agency, partner.revision, seq)
     return end
 
 
