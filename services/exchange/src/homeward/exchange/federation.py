@@ -7,6 +7,7 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -63,18 +64,13 @@ class Federation:
         issuer = jose.unverified_claims(assertion).get("iss")
         if not isinstance(issuer, str) or not self.trusts(issuer):
             return None
-        for again in (False, True):
-            keys = await self._keys_of(issuer, again=again)
-            for audience in audiences:
-                try:
-                    return jose.verify(
-                        assertion, keys, now=now, audience=audience, issuer=issuer, algorithms=ALGORITHMS
-                    )
-                except jose.TokenRefused:
-                    pass
-        return None
+        keys = await self._keys_of(issuer)
+        claims = _verified(assertion, keys, issuer, audiences, now)
+        if claims is None and (newer := await self._keys_of(issuer, again=True)) is not keys:
+            claims = _verified(assertion, newer, issuer, audiences, now)
+        return claims
 
-    async def _keys_of(self, issuer: str, *, again: bool) -> KeySet:
+    async def _keys_of(self, issuer: str, *, again: bool = False) -> KeySet:
         fetched, keys = self._keys.get(issuer, (float("-inf"), None))
         age = self._now() - fetched
         if keys is None or age > OLD_SECONDS or (again and age > AGAIN_SECONDS):
@@ -84,6 +80,17 @@ class Federation:
                 raise IssuerUnreachable(type(error).__name__) from None
             self._keys[issuer] = (self._now(), keys)
         return keys
+
+
+def _verified(
+    assertion: str, keys: KeySet, issuer: str, audiences: tuple[str, ...], now: int
+) -> Mapping[str, Any] | None:
+    for audience in audiences:
+        with suppress(jose.TokenRefused):
+            return jose.verify(
+                assertion, keys, now=now, audience=audience, issuer=issuer, algorithms=ALGORITHMS
+            )
+    return None
 
 
 def client_there(claims: Mapping[str, Any]) -> str | None:

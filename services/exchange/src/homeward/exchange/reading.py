@@ -74,8 +74,7 @@ class Reading:
 
     async def _place(self, start: Start, names: Pseudonyms, tx: Tx) -> Place | None:
         if isinstance(start, datetime):
-            epoch, _ = await pages.end(tx.db, self.agency)
-            return Place(epoch, await pages.place_before(tx.db, self.agency, start))
+            return Place(*await pages.place_before(tx.db, self.agency, start))
         return names.place(start) if isinstance(start, str) else start
 
     async def _settle(self, unsettled: Unsettled) -> None:

@@ -14,12 +14,14 @@ from pydantic_core import PydanticCustomError
 
 from homeward.common.http import ServiceParts
 from homeward.common.problems import Problem
+from homeward.common.tx import Tx
 
 from ..bell import Bell
 from ..federation import Federation, kid_of
 from ..issuer import Issuer
 from ..judge import Judge
 from ..settings import Settings
+from ..store import partners as registry
 
 
 class Body(BaseModel):
@@ -109,6 +111,14 @@ def public_key(jwk: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         except (JoseError, KeyError, ValueError, TypeError):
             pass
     raise Problem(422, "invalid-request", "The key cannot be used.", errors=errors)
+
+
+async def registered(agency: str, tx: Tx) -> Any:
+    """The partner's row in the registry; 404 if there is none."""
+    row = await registry.partner(tx.db, agency)
+    if row is None:
+        raise Problem(404, "not-found", "There is no such partner.")
+    return row
 
 
 async def judge_of(parts: ServiceParts) -> Judge:

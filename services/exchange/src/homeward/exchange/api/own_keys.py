@@ -15,6 +15,7 @@ from homeward.common.tx import Tx
 
 from .. import access
 from ..issuer import claims_by
+from ..reading import suspended
 from ..store import clients
 from ..store import partners as registry
 from .own import Body, Keys, Kid, TheSettings, keys_of, public_key
@@ -39,7 +40,7 @@ async def _partner(parts: ServiceParts, actor: Annotated[Actor, require("keys:wr
     async with parts.engine.connect() as db:
         found = await registry.partner(db, actor.organisation)
     if found is None or found.suspended:
-        raise Problem(403, "partner-suspended", "This organisation is not an active partner.")
+        raise suspended()
     return actor
 
 

@@ -33,6 +33,7 @@ from .own import (
     TheSettings,
     credential_of,
     keys_of,
+    registered,
 )
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
@@ -269,7 +270,4 @@ async def _locked(agency: str, tx: Tx) -> None:
 
 
 async def _shown(agency: str, tx: Tx) -> Partner:
-    row = await registry.partner(tx.db, agency)
-    if row is None:
-        raise Problem(404, "not-found", "There is no such partner.")
-    return _partner(row)
+    return _partner(await registered(agency, tx))

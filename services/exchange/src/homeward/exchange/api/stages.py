@@ -20,7 +20,7 @@ from ..reading import suspended
 from ..sandbox import make_up, take_back
 from ..store import clients, feeds
 from ..store import partners as registry
-from .own import Body, Keys, Name, TheJudge, keys_of
+from .own import Body, Keys, Name, TheJudge, keys_of, registered
 
 router = APIRouter(tags=["partners"])
 Reader = Annotated[Actor, require("partners:read")]
@@ -70,7 +70,7 @@ async def revoke(agency: AgencyId, parts: ServiceParts, actor: Writer) -> Keys:
     """All keys of the partner are refused from now on, and all tokens that were got by them; it stays a
     partner, and gets in again by a new key (``rotate-key``)."""
     async with parts.transaction(actor.name) as tx:
-        await _row(agency, tx)
+        await registered(agency, tx)
         await clients.client(tx.db, agency, lock=True)
         await access.revoke_all(agency, tx)
         return Keys(keys=keys_of(await clients.keys(tx.db, agency)))
@@ -95,7 +95,7 @@ async def close(agency: AgencyId, body: Closing, parts: ServiceParts, actor: Wri
     acknowledged that; without its acknowledgement with a reason."""
     async with parts.transaction(actor.name) as tx:
         await registry.change(tx.db)
-        row = await _row(agency, tx)
+        row = await registered(agency, tx)
         if row.left_at is None:
             await _close(await _certificate(agency, tx), body.reason, tx)
         return await _certificate(agency, tx)
@@ -146,7 +146,7 @@ async def _close(found: Certificate, reason: str | None, tx: Tx) -> None:
 
 
 async def _certificate(agency: str, tx: Tx) -> Certificate:
-    row = await _row(agency, tx)
+    row = await registered(agency, tx)
     if row.leaving_since is None:
         raise Problem(404, "not-found", "This partner is not leaving.")
     releases, standing, retractions = await feeds.farewell(tx.db, agency)
@@ -171,16 +171,9 @@ async def _enter(agency: str, stage: str, tx: Tx, **values: object) -> None:
     tx.emit(PartnerStageChanged.model_validate(told))
 
 
-async def _row(agency: str, tx: Tx) -> Any:
-    row = await registry.partner(tx.db, agency)
-    if row is None:
-        raise Problem(404, "not-found", "There is no such partner.")
-    return row
-
-
 async def _here(agency: str, tx: Tx) -> Any:
     """Its row, unless it has left for good."""
-    row = await _row(agency, tx)
+    row = await registered(agency, tx)
     if row.left_at is not None:
         raise Problem(409, "partner-left", "This partner has left. Register it anew, by another id.")
     return row

@@ -187,8 +187,7 @@ async def recover(body: Recovery, parts: ServiceParts, actor: Partner) -> Webhoo
     """Go back, or on, to a time, and send everything from there. One that was disabled is sent to again."""
     async with parts.transaction(actor.name) as tx:
         row = await _mine(tx, actor)
-        seq = await pages.place_before(tx.db, row.agency, body.since)
-        epoch, _ = await pages.end(tx.db, row.agency)
+        epoch, seq = await pages.place_before(tx.db, row.agency, body.since)
         await store.change(tx.db, row.agency, seq=seq, epoch=epoch, **_afresh(tx.now))
         tx.emit(WebhookChanged(agency=row.agency, change="recovered"))
         return await _shown(tx, actor)

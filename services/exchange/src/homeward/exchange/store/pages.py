@@ -92,17 +92,17 @@ async def _hold(
 
 
 _BEFORE = sa.text("""
-    SELECT coalesce(
+    SELECT coalesce((SELECT epoch FROM relay_state), 1), coalesce(
         (SELECT min(seq) - 1 FROM feed WHERE agency = :agency AND at >= :at),
         (SELECT last_seq FROM partners WHERE agency = :agency), 0)
 """)
 
 
-async def place_before(db: AsyncConnection, agency: str, at: datetime) -> int:
-    """The place in a feed behind which every event of ``at`` or later is; the feed's end, if there is none.
-    Times are not quite in the order of a feed, so earlier ones may be among them."""
-    place: int = (await db.execute(_BEFORE, {"agency": agency, "at": at})).scalar_one()
-    return place
+async def place_before(db: AsyncConnection, agency: str, at: datetime) -> tuple[int, int]:
+    """Which feed it is, and the place behind which every event of ``at`` or later is; its end, if there is
+    none. Times are not quite in the order of a feed, so earlier ones may be among them."""
+    epoch, seq = (await db.execute(_BEFORE, {"agency": agency, "at": at})).one()
+    return epoch, seq
 
 
 _END = sa.text("""
